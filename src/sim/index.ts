@@ -1,0 +1,12 @@
+/**
+ * sim: virtual time, order and chance. Imports nothing.
+ *
+ * - `time.ts`        picoseconds and their units
+ * - `errors.ts`      the kinds of failure: bug, user's mistake, program's mistake, deadlock
+ * - `random.ts`      one random stream an entity, derived from (seed, name)
+ * - `event-loop.ts`  the event queue of everything outside the fabric kernel
+ */
+export * from './errors.ts';
+export * from './event-loop.ts';
+export * from './random.ts';
+export * from './time.ts';
