@@ -24,6 +24,8 @@ export class EventLoop {
   nowPs: Ps = 0;
   /** Events handled so far. */
   handled = 0;
+  /** The limit of the `runUntil` under way: nothing from outside can arrive before it. */
+  limitPs: Ps = 0;
 
   #count = 0;
   #times = new Float64Array(1024);
@@ -78,6 +80,7 @@ export class EventLoop {
   /** Handles every event before `limitPs`, those included that are scheduled on the way. Returns how many. */
   runUntil(limitPs: Ps): number {
     let n = 0;
+    this.limitPs = limitPs;
     while (this.#count > 0 && (this.#times[0] as number) < limitPs) {
       this.nowPs = this.#times[0] as number;
       const slot = this.#pop();
@@ -96,7 +99,8 @@ export class EventLoop {
   }
 
   #push(timePs: Ps, order: number, handler: number, kind: number, a: number, b: number): void {
-    if (timePs < this.nowPs) assert(false, `event for ${timePs} ps scheduled at ${this.nowPs} ps (handler ${handler}, kind ${kind})`);
+    if (timePs < this.nowPs)
+      assert(false, `event for ${timePs} ps scheduled at ${this.nowPs} ps (handler ${handler}, kind ${kind})`);
     if (this.#count === this.#times.length) this.#grow();
     const slot = this.#free.pop() as number;
     const at = slot * 4;

@@ -1,0 +1,166 @@
+/**
+ * A thread of a simulated program: an async function that runs until it waits, with a clock of its own.
+ *
+ * The thread's clock runs ahead of the event loop: every call that costs CPU time advances it (`spend`), and what the call starts
+ * takes effect at the advanced time. When the thread waits, it is parked; what it waits for wakes it by an event of its node at a time not before its own clock.
+ * `sync` lets the rest of the simulation catch up with the clock, which is what a poll must do before it looks at memory.
+ *
+ * Rules that keep runs deterministic: one resumption at a time, with a full drain of the microtask queue after it; a thread that is neither
+ * finished nor parked after the drain awaits something real (a file, a timer) and ends the run with a `ProgramError`.
+ */
+import { ProgramError } from './errors.ts';
+import type { EventHandler, EventLoop } from './event-loop.ts';
+import { drainMicrotasks } from './microtasks.ts';
+import type { Ps } from './time.ts';
+
+/** One wait of a thread. Whoever ends it calls `wake` exactly once. */
+export interface Waiter<T> {
+  readonly promise: Promise<T>;
+  /** Resumes the thread with `value` at `atPs`, or at the thread's own time if that is later. */
+  wake(atPs: Ps, value: T): void;
+  /** Resumes it by throwing `error` into it. */
+  fail(atPs: Ps, error: Error): void;
+}
+
+interface Parked {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+  value: unknown;
+  failed: boolean;
+  readonly what: string;
+}
+
+/** The thread whose code runs now; null between resumptions. */
+let current: SimThread | null = null;
+
+/** The thread whose code runs now, for the virtual clocks in program scope. */
+export function currentThread(): SimThread | null {
+  return current;
+}
+
+/** Two cells that a watchdog in another thread can read: [0] = entity + 1 while a program runs, [1] = resumptions so far. */
+let marker: Int32Array | null = null;
+
+/** Shares the watchdog's cells with this isolate's programs; null takes them away. */
+export function setRunMarker(cells: Int32Array | null): void {
+  marker = cells;
+}
+
+export class SimThread implements EventHandler {
+  readonly nodeName: string;
+  readonly loop: EventLoop;
+  /** Set when the program returned or threw. */
+  outcome: { readonly value?: unknown; readonly error?: unknown } | null = null;
+  /** Called once, when `outcome` is set. */
+  onFinished: ((thread: SimThread) => void) | null = null;
+
+  readonly #entity: number;
+  readonly #handler: number;
+  #localPs: Ps = 0;
+  #nextToken = 1;
+  #body: (() => Promise<unknown>) | null = null;
+  readonly #parked = new Map<number, Parked>();
+
+  /** A thread of node `entity`; it does nothing until `start`. */
+  constructor(loop: EventLoop, entity: number, nodeName: string) {
+    this.loop = loop;
+    this.nodeName = nodeName;
+    this.#entity = entity;
+    this.#handler = loop.register(entity, this);
+  }
+
+  /** The thread's own clock. */
+  get nowPs(): Ps {
+    return this.#localPs;
+  }
+
+  /** Uses `durationPs` (a whole number) of CPU time. */
+  spend(durationPs: Ps): void {
+    this.#localPs += durationPs;
+  }
+
+  /** Begins to run `body` at `atPs`. */
+  start(atPs: Ps, body: () => Promise<unknown>): void {
+    this.#body = body;
+    this.loop.schedule(atPs, this.#handler, 0);
+  }
+
+  /** What the thread waits for, for the report of a run that stands still; empty when it is finished. */
+  waitingFor(): readonly string[] {
+    return [...this.#parked.values()].map((parked) => parked.what);
+  }
+
+  /** Parks the thread (when the returned promise is awaited) until somebody wakes it. `what` names the wait in reports: "completion on CQ 3". */
+  park<T>(what: string): Waiter<T> {
+    const token = this.#nextToken++;
+    let parked!: Parked;
+    const promise = new Promise<T>((resolve, reject) => {
+      parked = { resolve: resolve as (value: unknown) => void, reject, value: undefined, failed: false, what };
+    });
+    this.#parked.set(token, parked);
+    const wake = (atPs: Ps, value: unknown, failed: boolean) => {
+      parked.value = value;
+      parked.failed = failed;
+      this.loop.schedule(Math.max(atPs, this.#localPs, this.loop.nowPs), this.#handler, token);
+    };
+    return { promise, wake: (atPs, value) => wake(atPs, value, false), fail: (atPs, error) => wake(atPs, error, true) };
+  }
+
+  /** Sleeps for `durationPs` of virtual time. */
+  sleep(durationPs: Ps): Promise<void> {
+    const waiter = this.park<void>('sleep');
+    waiter.wake(this.#localPs + durationPs, undefined);
+    return waiter.promise;
+  }
+
+  /** True if everything up to the thread's own time has happened, so that state may be read without waiting. */
+  get isSynced(): boolean {
+    return this.#localPs <= this.loop.nowPs || (this.loop.nextPs() > this.#localPs && this.#localPs < this.loop.limitPs);
+  }
+
+  /** Lets the simulation catch up with the thread's own time. */
+  sync(): Promise<void> {
+    return this.isSynced ? Promise.resolve() : this.sleep(0);
+  }
+
+  /** @internal An event of this thread: 0 starts the body, any other kind is the token of a wait. */
+  onEvent(token: number): void {
+    this.#localPs = Math.max(this.#localPs, this.loop.nowPs);
+    current = this;
+    if (marker !== null) {
+      marker[0] = this.#entity + 1;
+      marker[1] = ((marker[1] as number) + 1) | 0;
+    }
+    if (token === 0) this.#begin();
+    else this.#resume(token);
+    drainMicrotasks();
+    if (marker !== null) marker[0] = 0;
+    current = null;
+    if (this.outcome !== null) this.onFinished?.(this);
+    else if (this.#parked.size === 0)
+      throw new ProgramError(
+        this.nodeName,
+        'the program awaits something that is not simulated (a file, a network, a real timer); only what the simulator offers may be awaited',
+      );
+  }
+
+  #begin(): void {
+    const body = this.#body as () => Promise<unknown>;
+    this.#body = null;
+    const finish = (outcome: { value?: unknown; error?: unknown }) => {
+      this.outcome = outcome;
+    };
+    // The async wrapper turns a synchronous throw of the body into a rejection.
+    (async () => body())().then(
+      (value) => finish({ value }),
+      (error: unknown) => finish({ error }),
+    );
+  }
+
+  #resume(token: number): void {
+    const parked = this.#parked.get(token) as Parked;
+    this.#parked.delete(token);
+    if (parked.failed) parked.reject(parked.value as Error);
+    else parked.resolve(parked.value);
+  }
+}
