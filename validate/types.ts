@@ -32,7 +32,13 @@ export interface ValidationModule {
 }
 
 /** A row whose tolerance is a band of `plusPercent` above and `minusPercent` below the published value. */
-export function compare(name: string, published: number, ours: number, plusPercent: number, minusPercent = plusPercent): ValidationRow {
+export function compare(
+  name: string,
+  published: number,
+  ours: number,
+  plusPercent: number,
+  minusPercent = plusPercent,
+): ValidationRow {
   const ratio = ours / published;
   const tolerance = plusPercent === minusPercent ? `±${plusPercent} %` : `+${plusPercent} / -${minusPercent} %`;
   return { name, published, ours, ratio, tolerance, ok: ratio <= 1 + plusPercent / 100 && ratio >= 1 - minusPercent / 100 };
