@@ -1,0 +1,126 @@
+/**
+ * How a topology says what is wrong: issues are collected, so that a user sees all of them at once, and thrown together.
+ * Also the wording that every message shares: what was found, what is accepted, what was perhaps meant.
+ */
+import type { TopologyIssue } from './types.ts';
+
+/** Everything wrong with one topology, found in one pass. `cluster` and the command line turn it into their own error. */
+export class TopologyError extends Error {
+  override readonly name = 'TopologyError';
+  readonly issues: readonly TopologyIssue[];
+  constructor(issues: readonly TopologyIssue[]) {
+    super(issues.map(formatTopologyIssue).join('\n'));
+    this.issues = issues;
+  }
+}
+
+/** `file:line:column: path: message`, leaving out what is not known. */
+export function formatTopologyIssue(issue: TopologyIssue): string {
+  const place = [issue.file, issue.line, issue.column].filter((part) => part !== undefined && part !== '').join(':');
+  return [place, issue.path, issue.message].filter((part) => part !== '').join(': ');
+}
+
+/** Where in the source something stands: a path of keys and indexes. The reader of the format turns it into line and column. */
+export type Place = readonly (string | number)[];
+
+/** The position of a place; `atKey` asks for the key rather than its value. */
+export type Locate = (place: Place, atKey?: boolean) => { line?: number; column?: number };
+
+/** At most this many issues are kept; a last one says how many more there are. */
+const MAX_ISSUES = 100;
+
+/** Collects issues and warnings of one source. */
+export class IssueList {
+  readonly warnings: TopologyIssue[] = [];
+  readonly #issues: TopologyIssue[] = [];
+  readonly #file: string;
+  readonly #locate: Locate;
+  #dropped = 0;
+
+  constructor(file: string, locate: Locate = () => ({})) {
+    this.#file = file;
+    this.#locate = locate;
+  }
+
+  get count(): number {
+    return this.#issues.length;
+  }
+
+  /** Notes a mistake at `place`. */
+  add(place: Place, message: string, atKey = false): void {
+    if (this.#issues.length >= MAX_ISSUES) this.#dropped++;
+    else this.#issues.push(this.#make(place, message, atKey));
+  }
+
+  /** Notes what the user should know, though it is no mistake. */
+  warn(place: Place, message: string): void {
+    if (this.warnings.length < MAX_ISSUES) this.warnings.push(this.#make(place, message, false));
+  }
+
+  /** Throws `TopologyError` if anything was added. */
+  throwIfAny(): void {
+    if (this.#issues.length === 0) return;
+    const rest = this.#dropped > 0 ? [{ file: this.#file, path: '', message: `and ${this.#dropped} more` }] : [];
+    throw new TopologyError([...this.#issues, ...rest]);
+  }
+
+  #make(place: Place, message: string, atKey: boolean): TopologyIssue {
+    return { file: this.#file, ...this.#locate(place, atKey), path: formatPlace(place), message };
+  }
+}
+
+/** `nodes.cpu1.hcas[0].profile`. */
+export function formatPlace(place: Place): string {
+  let text = '';
+  for (const part of place) {
+    if (typeof part === 'number') text += `[${part}]`;
+    else text += text === '' ? part : `.${part}`;
+  }
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+}
+
+/** What was found, short enough for one line. */
+export function show(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : `a list of ${value.length}`;
+  if (typeof value === 'object') return 'a map';
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
+
+/** `a, b or c`. */
+export function oneOf(names: readonly string[]): string {
+  if (names.length === 0) return 'nothing';
+  return names.length === 1 ? names[0]! : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
+}
+
+/** `; did you mean X?` where one of `names` is near `found`, else nothing. */
+export function didYouMean(found: string, names: Iterable<string>): string {
+  if (found.length > 64) return '';
+  let best = '';
+  let bestDistance = Math.max(1, Math.floor(found.length / 3)) + 1;
+  for (const name of names) {
+    const distance = editDistance(found.toLowerCase(), name.toLowerCase(), bestDistance);
+    if (distance < bestDistance) [best, bestDistance] = [name, distance];
+  }
+  return best === '' ? '' : `; did you mean ${best}?`;
+}
+
+/** Levenshtein's distance with swaps of neighbours, or `limit` if it is not below that. */
+function editDistance(a: string, b: string, limit: number): number {
+  if (Math.abs(a.length - b.length) >= limit) return limit;
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const cost = a[i - 1] === b[j - 1] ? 0 : 1;
+      let best = Math.min(row[j - 1]! + 1, last[j]! + 1, last[j - 1]! + cost);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) best = Math.min(best, beforeLast[j - 2]! + 1);
+      row.push(best);
+    }
+    [beforeLast, last] = [last, row];
+  }
+  return Math.min(last[b.length]!, limit);
+}
