@@ -1,0 +1,82 @@
+/** Our routing engines and our cycle check against the real OpenSM and ibdmchk. Needs what scripts/setup-interop installs. */
+import { describe, expect, it } from 'vitest';
+import {
+  assignLids,
+  type ForwardingTables,
+  indexGraph,
+  type LidPlan,
+  routeMinHop,
+  type SubnetGraph,
+} from '../../src/subnet/index.ts';
+import { GraphBuilder, grid, ring, tree2, tree3 } from '../subnet/graphs.ts';
+import { type OpenSmResult, runOpenSm } from './opensm-tools.ts';
+
+/** The graph with the LIDs that OpenSM gave. */
+function withLids(graph: SubnetGraph, result: OpenSmResult): SubnetGraph {
+  const lid = (guid: bigint) => ({ lid: result.lids.get(guid)! });
+  return {
+    ...graph,
+    adapters: graph.adapters.map((a) => ({ ...a, ...lid(a.guid) })),
+    switches: graph.switches.map((s) => ({ ...s, ...lid(s.guid) })),
+  };
+}
+
+/** Both tables as `switch LID port` lines, for LIDs that somebody owns. */
+function lines(
+  graph: SubnetGraph,
+  lids: LidPlan,
+  tables: ForwardingTables,
+  result: OpenSmResult,
+): { ours: string[]; theirs: string[] } {
+  const ours: string[] = [];
+  const theirs: string[] = [];
+  graph.switches.forEach((node, s) => {
+    for (let lid = 1; lid <= lids.maxLid; lid++) {
+      if (lids.owners[lid] === -1) continue;
+      ours.push(`${node.name} ${lid} ${tables.ports[s * tables.stride + lid]}`);
+      theirs.push(`${node.name} ${lid} ${result.tables.get(node.guid)?.get(lid)?.port ?? 255}`);
+    }
+  });
+  return { ours, theirs };
+}
+
+/** 11 switches with odd GUIDs, parallel links and uneven numbers of hosts. */
+function crooked(): SubnetGraph {
+  const g = new GraphBuilder();
+  const guids = [0x9f0301n, 0x100302n, 0x77aa00n, 0x550177n, 0x31n, 0xff00ffn, 0x120012n, 0x3401n, 0x990099n, 0x7n, 0x8800n];
+  for (const [s, guid] of guids.entries()) g.switch(`x${s}`, 20, { guid: 0x5000000000n + guid * 0x10n });
+  const edges = [
+    0, 1, 0, 1, 0, 2, 1, 3, 2, 3, 2, 4, 3, 5, 4, 5, 4, 6, 5, 6, 6, 7, 6, 7, 6, 7, 7, 8, 8, 9, 9, 10, 10, 0, 10, 5, 9, 1, 3, 8,
+  ];
+  for (let i = 0; i < edges.length; i += 2) g.join(edges[i]!, edges[i + 1]!);
+  [0, 0, 0, 1, 2, 2, 5, 5, 5, 5, 7, 7, 8, 9, 10, 10, 10].forEach((s) => {
+    g.host(s);
+  });
+  return g.build();
+}
+
+const fabrics: [string, SubnetGraph][] = [
+  ['a ring of five', ring(5, 2)],
+  ['a two-level tree', tree2(6, 4, 4)],
+  ['a two-level tree with parallel links', tree2(4, 4, 2, 2)],
+  ['a three-level tree', tree3(4)],
+  ['a 4 × 3 torus', grid([4, 3], true, 2)],
+  ['a crooked fabric', crooked()],
+];
+
+describe('min-hop against OpenSM', () => {
+  for (const [name, graph] of fabrics) {
+    for (const lmc of [0, 1, 2]) {
+      it(`gives the same LIDs and the same tables on ${name}, LMC ${lmc}`, async () => {
+        const result = await runOpenSm(graph, 'minhop', { lmc });
+        const order = assignLids(indexGraph(graph), { lmc, order: 'opensm' });
+        expect([...order.adapterLids]).toEqual(graph.adapters.map((a) => result.lids.get(a.guid)));
+        expect([...order.switchLids]).toEqual(graph.switches.map((s) => result.lids.get(s.guid)));
+        const index = indexGraph(withLids(graph, result));
+        const lids = assignLids(index, { lmc });
+        const { ours, theirs } = lines(graph, lids, routeMinHop(index, lids), result);
+        expect(ours).toEqual(theirs);
+      });
+    }
+  }
+});
