@@ -16,7 +16,15 @@ export function drainMicrotasks(): void {
   tickCallback.call(process);
 }
 
-/** Continues in a macrotask, from where `drainMicrotasks` works. */
-export function nextMacrotask(): Promise<never> | Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+/** Does `work` in a macrotask, where `drainMicrotasks` works (the code after an `await` is a microtask: it does not work there). */
+export function inMacrotask<T>(work: () => T): Promise<T> {
+  return new Promise((resolve, reject) => {
+    setImmediate(() => {
+      try {
+        resolve(work());
+      } catch (error) {
+        reject(error);
+      }
+    });
+  });
 }
