@@ -1,0 +1,255 @@
+/**
+ * The products: what each changes of the defaults. Host-side numbers (post, poll, bus) belong to the machine that the product was measured in.
+ */
+import type { Issue } from '../sim/index.ts';
+import { checkOverrides, type HcaOverrides, type HcaProfile, makeProfile } from './profile.ts';
+
+const MELLANOX = 0x02c9;
+
+const infiniHostSdr = makeProfile(
+  {
+    name: 'infinihost-sdr',
+    product: 'InfiniHost, PCI-X 133',
+    deviceStem: 'mthca',
+    firmware: '3.5.000',
+    vendorId: MELLANOX,
+    vendorPartId: 23108,
+    hwVer: 0xa1,
+    boardId: 'MT_0030000001',
+    speed: 'SDR',
+  },
+  {
+    postPs: 300_000,
+    pollPs: 120_000,
+    memoryPollPs: 120_000,
+    doorbellPs: 500_000,
+    doorbellPsPerByte: 1_900,
+    blueFlame: 0,
+    wqeFetchPs: 900_000,
+    hostReadLatencyPs: 900_000,
+    hostReadPsPerByte: 1_010,
+    hostWriteLatencyPs: 600_000,
+    hostWritePsPerByte: 1_010,
+    txPipelinePs: 300_000,
+    rxPipelinePs: 300_000,
+    txMessageGapPs: 600_000,
+    txPacketGapPs: 100_000,
+    rxPacketGapPs: 100_000,
+    atomicGapPs: 1_500_000,
+    txBufferBytes: 16_384,
+    maxInlineData: 400,
+    maxQp: 64_512,
+    maxQpRdAtomic: 4,
+  },
+);
+
+const connectX2Qdr = makeProfile(
+  {
+    name: 'connectx2-qdr',
+    product: 'ConnectX-2 VPI QDR, PCIe 2.0 x8',
+    deviceStem: 'mlx4',
+    firmware: '2.9.1000',
+    vendorId: MELLANOX,
+    vendorPartId: 26428,
+    hwVer: 0xb0,
+    boardId: 'MT_0D90110009',
+    speed: 'QDR',
+  },
+  { txBufferBytes: 20_480 },
+);
+
+const connectX3Qdr = makeProfile(
+  {
+    name: 'connectx3-qdr',
+    product: 'ConnectX-3 VPI at 40 Gb/s, PCIe 3.0 x8',
+    deviceStem: 'mlx4',
+    firmware: '2.42.5000',
+    vendorId: MELLANOX,
+    vendorPartId: 4099,
+    hwVer: 0,
+    boardId: 'MT_1100120019',
+    speed: 'QDR',
+  },
+  {
+    postPs: 180_000,
+    doorbellPsPerByte: 600,
+    postInlinePsPerByte: 600,
+    wqeFetchPs: 220_000,
+    hostReadLatencyPs: 420_000,
+    hostReadPsPerByte: 263,
+    hostWriteLatencyPs: 230_000,
+    hostWritePsPerByte: 256,
+    txMessageGapPs: 190_000,
+    contextCacheEntries: 128,
+    contextMissPs: 430_000,
+    txBufferBytes: 20_480,
+  },
+);
+
+const connectIbFdr = makeProfile(
+  {
+    name: 'connect-ib-fdr',
+    product: 'Connect-IB FDR, PCIe 3.0 x16',
+    deviceStem: 'mlx5',
+    firmware: '10.16.1200',
+    vendorId: MELLANOX,
+    vendorPartId: 4113,
+    hwVer: 0,
+    boardId: 'MT_1220110019',
+    speed: 'FDR',
+  },
+  {
+    postPs: 120_000,
+    wqeFetchPs: 150_000,
+    hostReadLatencyPs: 300_000,
+    hostReadPsPerByte: 85,
+    hostWriteLatencyPs: 180_000,
+    hostWritePsPerByte: 75,
+    txMessageGapPs: 33_000,
+    txPacketGapPs: 15_000,
+    rxPacketGapPs: 10_000,
+    atomicGapPs: 200_000,
+    contextCacheEntries: 512,
+    contextMissPs: 300_000,
+  },
+);
+
+const connectX4Edr = makeProfile(
+  {
+    name: 'connectx4-edr',
+    product: 'ConnectX-4 VPI EDR, PCIe 3.0 x16',
+    deviceStem: 'mlx5',
+    firmware: '12.28.2006',
+    vendorId: MELLANOX,
+    vendorPartId: 4115,
+    hwVer: 0,
+    boardId: 'MT_2180110032',
+    speed: 'EDR',
+  },
+  {
+    postPs: 120_000,
+    postInlinePsPerByte: 150,
+    doorbellPs: 137_000,
+    doorbellPsPerByte: 150,
+    wqeFetchPs: 60_000,
+    hostReadLatencyPs: 250_000,
+    hostReadPsPerByte: 92.6,
+    hostWriteLatencyPs: 200_000,
+    hostWritePsPerByte: 61.3,
+    txMessageGapPs: 30_000,
+    txPacketGapPs: 15_000,
+    rxPacketGapPs: 10_000,
+    atomicGapPs: 150_000,
+    contextCacheEntries: 1_024,
+    contextMissPs: 250_000,
+    txBufferBytes: 49_152,
+  },
+);
+
+const CONNECTX6 = {
+  name: 'connectx6-hdr',
+  product: 'ConnectX-6 VPI HDR, PCIe 4.0 x16',
+  deviceStem: 'mlx5',
+  firmware: '20.31.1014',
+  vendorId: MELLANOX,
+  vendorPartId: 4123,
+  hwVer: 0,
+  boardId: 'MT_0000000223',
+  speed: 'HDR',
+} as const;
+
+const CONNECTX6_CORE = {
+  postInlinePsPerByte: 260,
+  doorbellPs: 137_000,
+  doorbellPsPerByte: 260,
+  wqeFetchPs: 170_000,
+  hostReadLatencyPs: 300_000,
+  hostReadPsPerByte: 40,
+  hostWritePsPerByte: 36,
+  txPacketGapPs: 10_000,
+  rxPacketGapPs: 8_000,
+  atomicGapPs: 100_000,
+  contextCacheEntries: 4_096,
+  contextMissPs: 200_000,
+  txBufferBytes: 98_304,
+} as const;
+
+const connectX6Hdr = makeProfile(CONNECTX6, {
+  ...CONNECTX6_CORE,
+  postPs: 120_000,
+  hostWriteLatencyPs: 220_000,
+  txMessageGapPs: 20_000,
+});
+
+const connectX6HdrVf = makeProfile(
+  {
+    ...CONNECTX6,
+    name: 'connectx6-hdr-vf',
+    product: 'ConnectX-6 VPI HDR, SR-IOV virtual function in a guest',
+    vendorPartId: 4124,
+  },
+  {
+    ...CONNECTX6_CORE,
+    postPs: 300_000,
+    pollPs: 200_000,
+    memoryPollPs: 200_000,
+    hostWriteLatencyPs: 440_000,
+    txMessageGapPs: 205_000,
+  },
+);
+
+const connectX7Ndr = makeProfile(
+  {
+    name: 'connectx7-ndr',
+    product: 'ConnectX-7 NDR, PCIe 5.0 x16',
+    deviceStem: 'mlx5',
+    firmware: '28.39.1002',
+    vendorId: MELLANOX,
+    vendorPartId: 4129,
+    hwVer: 0,
+    boardId: 'MT_0000000838',
+    speed: 'NDR',
+  },
+  {
+    ...CONNECTX6_CORE,
+    postPs: 110_000,
+    wqeFetchPs: 150_000,
+    hostReadLatencyPs: 280_000,
+    hostReadPsPerByte: 19,
+    hostWriteLatencyPs: 200_000,
+    hostWritePsPerByte: 18,
+    txMessageGapPs: 14_000,
+    txPacketGapPs: 5_000,
+    rxPacketGapPs: 4_000,
+    txBufferBytes: 196_608,
+  },
+);
+
+/** The named profiles, oldest first. */
+export const PROFILES: readonly HcaProfile[] = [
+  infiniHostSdr,
+  connectX2Qdr,
+  connectX3Qdr,
+  connectIbFdr,
+  connectX4Edr,
+  connectX6Hdr,
+  connectX6HdrVf,
+  connectX7Ndr,
+];
+
+/** A profile, or what is wrong with its name and overrides. `file` and `path` say where the user wrote them. */
+export function resolveProfile(
+  name: string,
+  overrides: Readonly<Record<string, unknown>> = {},
+  file = '',
+  path = '',
+): { readonly profile: HcaProfile | undefined; readonly issues: readonly Issue[] } {
+  const base = PROFILES.find((profile) => profile.name === name);
+  const issues = checkOverrides(overrides, file, path);
+  if (base === undefined) {
+    const known = PROFILES.map((profile) => profile.name).join(', ');
+    issues.unshift({ file, path, message: `unknown HCA profile ${JSON.stringify(name)}; known are ${known}` });
+  }
+  if (base === undefined || issues.length > 0) return { profile: undefined, issues };
+  return { profile: Object.freeze({ ...base, ...(overrides as HcaOverrides) }), issues };
+}
