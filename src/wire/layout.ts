@@ -1,7 +1,8 @@
 /**
  * The tool with which every header here is described: a table of fields, each with its place in the bytes, from which come parse and emit.
  * Places are written as the specification draws them: byte offset, and within a byte bit 0 is the most significant one.
- * A record's type fixes the kind of each field: `number` ≤ 32 bits, `boolean` one bit, `bigint` 64 bits, `Uint8Array` raw bytes.
+ * A record's type fixes the kind of each field: `number` ≤ 32 bits, `boolean` one bit, `bigint` 64 bits, `Uint8Array` raw bytes,
+ * another record a layout within the layout.
  */
 
 /** An unsigned integer of 1 … 32 bits, which may cross byte borders. */
@@ -26,7 +27,13 @@ export interface BytesField {
   readonly byte: number;
   readonly length: number;
 }
-export type Field = UintField | FlagField | WideField | BytesField;
+/** Another record, laid out by its own layout. */
+export interface GroupField<R extends object = object> {
+  readonly kind: 'group';
+  readonly byte: number;
+  readonly of: Layout<R>;
+}
+export type Field = UintField | FlagField | WideField | BytesField | GroupField;
 
 type FieldFor<V> = V extends number
   ? UintField
@@ -36,7 +43,9 @@ type FieldFor<V> = V extends number
       ? WideField
       : V extends Uint8Array
         ? BytesField
-        : never;
+        : V extends object
+          ? GroupField<V>
+          : never;
 
 /** One field for each property of the record `R`. */
 export type FieldTable<R> = { readonly [K in keyof R]-?: FieldFor<R[K]> };
@@ -53,6 +62,7 @@ export const u24 = (byte: number): UintField => bits(byte, 0, 24);
 export const u32 = (byte: number): UintField => bits(byte, 0, 32);
 export const u64 = (byte: number): WideField => ({ kind: 'wide', byte });
 export const flag = (byte: number, from: number): FlagField => ({ kind: 'flag', bit: byte * 8 + from });
+export const group = <R extends object>(byte: number, of: Layout<R>): GroupField<R> => ({ kind: 'group', byte, of });
 export const raw = (byte: number, length: number): BytesField => ({ kind: 'bytes', byte, length });
 
 /** A header: its size and its fields, with parse and emit. */
@@ -72,7 +82,7 @@ export interface Layout<R> {
 
 /** Makes a layout of `bytes` octets from its field table. */
 export function layout<R extends object>(name: string, bytes: number, fields: FieldTable<R>): Layout<R> {
-  const entries = Object.entries(fields) as [keyof R & string, Field][];
+  const entries = Object.entries(fields) as unknown as [keyof R & string, Field][];
   return {
     name,
     bytes,
@@ -94,7 +104,7 @@ export function zeroRepr<R extends object>(of: Layout<R>): R {
   return of.parse(new Uint8Array(of.bytes));
 }
 
-function readField(from: Uint8Array, at: number, field: Field): number | boolean | bigint | Uint8Array {
+function readField(from: Uint8Array, at: number, field: Field): number | boolean | bigint | object {
   switch (field.kind) {
     case 'uint':
       return readBits(from, at * 8 + field.bit, field.bits);
@@ -104,6 +114,8 @@ function readField(from: Uint8Array, at: number, field: Field): number | boolean
       return readU64(from, at + field.byte);
     case 'bytes':
       return from.slice(at + field.byte, at + field.byte + field.length);
+    case 'group':
+      return field.of.parse(from, at + field.byte);
   }
 }
 
@@ -131,6 +143,9 @@ function writeField(to: Uint8Array, at: number, field: Field, value: unknown, na
       to.set(source, at + field.byte);
       return;
     }
+    case 'group':
+      field.of.emit(value as object, to, at + field.byte);
+      return;
   }
 }
 
