@@ -2,6 +2,7 @@
  * Puts a topology together piece by piece, whatever describes it: a file, a generator or an importer. Keeps names, ports, GUIDs and
  * LIDs unique, gives free ports and GUIDs where none are asked for, and hands out the finished graph.
  */
+import type { FaultTargets } from './faults.ts';
 import { type IssueList, type Place, show } from './issue.ts';
 import { MAX_LINKS, MAX_PORTS, MAX_UNICAST_LIDS } from './limits.ts';
 import { DEFAULT_LIFE, defaultQos } from './qos.ts';
@@ -120,8 +121,8 @@ export class TopologyBuilder {
     return this.#links.length;
   }
 
-  nodeName(index: number): string {
-    return this.#nodes[index]!.asked.name;
+  entityName({ kind, index }: Entity): string {
+    return kind === 'switch' ? this.#switches[index]!.name : this.#nodes[index]!.asked.name;
   }
 
   /** Adds a switch. A name that is taken, or an identity that another has, becomes an issue at `place`. */
@@ -168,24 +169,27 @@ export class TopologyBuilder {
     return undefined;
   }
 
-  /** The lowest free port of an entity (of one HCA where given, else of the first HCA that has one), or `undefined`. */
-  freePort(entity: Entity, hca?: number): LinkEnd | undefined {
+  /** The lowest free port of an entity (of one HCA where given, else of the first HCA that has one) that `refuse` lets pass. */
+  freePort(entity: Entity, hca?: number, refuse: (end: LinkEnd) => boolean = () => false): LinkEnd | undefined {
     if (entity.kind === 'switch') {
-      const port = this.#switches[entity.index]!.links.indexOf(-1, 1);
-      return port < 0 ? undefined : { kind: 'switch', switch: entity.index, port };
+      const { links } = this.#switches[entity.index]!;
+      for (let port = 1; port < links.length; port++) {
+        const end: LinkEnd = { kind: 'switch', switch: entity.index, port };
+        if (links[port]! < 0 && !refuse(end)) return end;
+      }
+      return undefined;
     }
     const hcas = this.#nodes[entity.index]!.hcas;
     for (let i = hca ?? 0; i <= (hca ?? hcas.length - 1); i++) {
-      const slot = hcas[i]!.links.indexOf(-1);
-      if (slot >= 0) return { kind: 'node', node: entity.index, hca: i, port: slot + 1 };
+      const { links } = hcas[i]!;
+      for (let slot = 0; slot < links.length; slot++) {
+        const end: LinkEnd = { kind: 'node', node: entity.index, hca: i, port: slot + 1 };
+        if (links[slot]! < 0 && !refuse(end)) return end;
+      }
     }
     return undefined;
   }
 
-  /** Index of a node's HCA by name, or -1. */
-  findHca(node: number, name: string): number {
-    return this.#nodes[node]!.asked.hcas.findIndex((hca) => hca.name === name);
-  }
   hcaNames(node: number): string[] {
     return this.#nodes[node]!.asked.hcas.map((hca) => hca.name);
   }
@@ -218,16 +222,13 @@ export class TopologyBuilder {
     return `${this.endName(a)} -> ${this.endName(b)}`;
   }
 
-  /** A first look at the links, for those who resolve faults and partitions before the end. */
-  get links(): readonly TopologyLink[] {
-    return this.#links;
-  }
-  linksOfEntity(entity: Entity): number[] {
-    const all =
-      entity.kind === 'switch'
-        ? this.#switches[entity.index]!.links
-        : this.#nodes[entity.index]!.hcas.flatMap((hca) => hca.links);
-    return all.filter((link) => link >= 0);
+  /** Names and links so far, for faults. */
+  targets(): FaultTargets {
+    return {
+      nodes: this.#nodes.map(({ asked }, index) => ({ index, name: asked.name, hcas: asked.hcas })),
+      switches: this.#switches,
+      links: this.#links,
+    };
   }
 
   /** The finished graph. Throws `TopologyError` if anything was wrong. */

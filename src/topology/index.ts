@@ -2,13 +2,20 @@
  * topology: descriptions of fabrics, from files, importers and generators, as one plain graph. Builds nothing that runs; imports no other room.
  *
  * - `types.ts`         what a resolved topology is
- * - `issue.ts`         what is wrong, all of it at once
- * - `speeds.ts`        link speeds and widths, the exact time of a byte
- * - `switch-types.ts`  switch products
+ * - `load.ts`          the way in: a file, a text or a specification
+ * - `document.ts` `schema.ts` `check.ts`   YAML and JSON with positions; the shape of a file; what does not fit it
+ * - `resolve.ts` `settings.ts` `connect.ts` `members.ts` `faults.ts`   from a file's words to the graph
+ * - `generators.ts` `generate-trees.ts` `generate-grids.ts` `plan.ts` `spec.ts`   generated fabrics
  * - `builder.ts`       names, ports, GUIDs and LIDs kept unique while a topology grows
- * - `names.ts` `units.ts` `qos.ts` `limits.ts`   ranges, values with units, virtual lanes, stated limits
+ * - `speeds.ts` `switch-types.ts` `products.ts`   link speeds, switch products, what device ids mean
+ * - `names.ts` `units.ts` `qos.ts` `limits.ts` `issue.ts` `lazy.ts`   ranges, units, virtual lanes, limits, errors, late libraries
  */
-export * from './issue.ts';
+export { formatEnd, parseFault } from './faults.ts';
+export { GENERATORS, type Generator } from './generators.ts';
+export { formatTopologyIssue, TopologyError } from './issue.ts';
+export { checkTopologyText, type LoadOptions, loadTopology, loadTopologyBytes, loadTopologyText } from './load.ts';
+export { type Expansion, expandNames } from './names.ts';
+export { generateTopology, isGeneratorSpec, SPEC_SETTINGS } from './spec.ts';
 export * from './speeds.ts';
-export * from './switch-types.ts';
+export { SWITCH_TYPES, type SwitchType } from './switch-types.ts';
 export * from './types.ts';

@@ -35,6 +35,7 @@ export class IssueList {
   readonly #issues: TopologyIssue[] = [];
   readonly #file: string;
   readonly #locate: Locate;
+  readonly #seen = new Set<string>();
   #dropped = 0;
 
   constructor(file: string, locate: Locate = () => ({})) {
@@ -48,8 +49,18 @@ export class IssueList {
 
   /** Notes a mistake at `place`. */
   add(place: Place, message: string, atKey = false): void {
+    // A mistake in a range or a default shows in each thing that it covers; it is said once.
+    const key = `${place.join('\0')}\0\0${message}`;
+    if (this.#seen.has(key)) return;
+    this.#seen.add(key);
     if (this.#issues.length >= MAX_ISSUES) this.#dropped++;
     else this.#issues.push(this.#make(place, message, atKey));
+  }
+
+  /** Notes a mistake at a line and column. */
+  addAt(position: { line?: number; column?: number }, message: string, path = ''): void {
+    if (this.#issues.length >= MAX_ISSUES) this.#dropped++;
+    else this.#issues.push({ file: this.#file, ...position, path, message });
   }
 
   /** Notes what the user should know, though it is no mistake. */
