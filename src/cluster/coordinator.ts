@@ -1,0 +1,183 @@
+/**
+ * The conservative advance of time over the cut between the fabric and the groups of nodes.
+ *
+ * Parties are the fabric and the groups; a group is the nodes of one thread. What a group does at t reaches the fabric at t + `toFabricPs` or later (the HCAs' least
+ * transmit latency), what the fabric does at t reaches a group at t + `toGroupPs` or later (their least receive latency). From each
+ * party's next event time follows up to where every other may run without being overtaken; a party that has nothing to do before its limit is neither
+ * woken nor waited for. Where the limits fall has no influence on any result: every entity orders its own events by (time, key).
+ */
+import { RECORD_TX_FREED, RECORD_WORDS, type RecordBatch, recordFlags } from '../fabric/index.ts';
+import { assert, type Ps } from '../sim/index.ts';
+import type { FailureMessage, FinishedMessage, GroupMessage, LineMessage, PeerMessage } from './messages.ts';
+
+/** The fabric as the coordinator sees it. */
+export interface FabricParty {
+  nextPs(): Ps;
+  runUntil(limitPs: Ps): void;
+  inject(words: Int32Array, times: Float64Array, word: number): void;
+  /** Records for the hosts of group g; the coordinator empties it. */
+  readonly out: readonly RecordBatch[];
+}
+
+/** A group of nodes as the coordinator sees it, in this thread or another. */
+export interface GroupParty {
+  /** Earliest time at which something happens inside, as of the last `finish`; Infinity when idle. */
+  readonly nextPs: Ps;
+  /** True if an HCA of the group waits for room in a transmit buffer, so that TX_FREED records matter at once. */
+  readonly waitsForRoom: boolean;
+  /** Records that the group sent in its last run; valid after `finish`. */
+  readonly outbox: RecordBatch;
+  /** Takes copies of the records and the messages, and starts to run everything before `limitPs`. */
+  begin(limitPs: Ps, records: RecordBatch, messages: readonly PeerMessage[]): void;
+  /** Ends the run; false if the group is still busy after a while (call again). */
+  finish(): boolean;
+  /** Messages of the last run. */
+  takeMessages(): GroupMessage[];
+}
+
+/** Least latencies over the cut, and where each rank lives. */
+export interface CutOptions {
+  readonly toFabricPs: Ps;
+  readonly toGroupPs: Ps;
+  /** Least latency of an out-of-band message. */
+  readonly peerPs: Ps;
+  readonly groupOfRank: readonly number[];
+  /** Nothing at or after this time happens. */
+  readonly untilPs: Ps;
+}
+
+export class Coordinator {
+  /** Everything before this time has happened everywhere. */
+  nowPs: Ps = 0;
+  rounds = 0;
+  readonly lines: LineMessage[] = [];
+  readonly finished: FinishedMessage[] = [];
+  failure: FailureMessage | null = null;
+
+  readonly #fabric: FabricParty;
+  readonly #groups: readonly GroupParty[];
+  readonly #cut: CutOptions;
+  readonly #mail: PeerMessage[][];
+  readonly #next: Float64Array;
+  readonly #limits: Float64Array;
+  /** Per group, of the records that it has not got yet: how many were looked at, the earliest packet, the earliest freed room. */
+  readonly #seen: Int32Array;
+  readonly #packetNext: Float64Array;
+  readonly #freedNext: Float64Array;
+  readonly #running: boolean[];
+  #awaiting = false;
+
+  constructor(fabric: FabricParty, groups: readonly GroupParty[], cut: CutOptions) {
+    assert(cut.toFabricPs > 0 && cut.toGroupPs > 0, 'both latencies over the cut must be positive');
+    assert(cut.peerPs >= cut.toFabricPs + cut.toGroupPs, 'the out-of-band channel must not be faster than the fabric');
+    this.#fabric = fabric;
+    this.#groups = groups;
+    this.#cut = cut;
+    this.#mail = groups.map(() => []);
+    this.#next = new Float64Array(groups.length);
+    this.#limits = new Float64Array(groups.length);
+    this.#seen = new Int32Array(groups.length);
+    this.#packetNext = new Float64Array(groups.length).fill(Number.POSITIVE_INFINITY);
+    this.#freedNext = new Float64Array(groups.length).fill(Number.POSITIVE_INFINITY);
+    this.#running = groups.map(() => false);
+  }
+
+  /**
+   * One round: lets every party that may run do so. Returns `idle` when nothing is left to happen (before `untilPs`), `busy` when a group did not come back yet
+   * (return to the event loop and call again), else `more`.
+   */
+  round(): 'idle' | 'busy' | 'more' {
+    if (!this.#awaiting) {
+      if (!this.#beginRound()) return 'idle';
+      this.#awaiting = true;
+    }
+    for (let g = 0; g < this.#groups.length; g++) {
+      if (!this.#running[g]) continue;
+      if (!(this.#groups[g] as GroupParty).finish()) return 'busy';
+      this.#running[g] = false;
+      this.#collect(g);
+    }
+    this.#awaiting = false;
+    this.rounds++;
+    return this.failure === null ? 'more' : 'idle';
+  }
+
+  #beginRound(): boolean {
+    const { toFabricPs, toGroupPs, untilPs } = this.#cut;
+    const fabricNext = this.#fabric.nextPs();
+    let least = Number.POSITIVE_INFINITY;
+    let second = Number.POSITIVE_INFINITY;
+    let leastGroup = -1;
+    for (let g = 0; g < this.#groups.length; g++) {
+      const next = this.#groupNext(g);
+      this.#next[g] = next;
+      if (next < least) {
+        second = least;
+        least = next;
+        leastGroup = g;
+      } else if (next < second) second = next;
+    }
+    this.nowPs = Math.max(this.nowPs, Math.min(least, fabricNext, untilPs));
+    if (Math.min(least, fabricNext) >= untilPs) return false;
+    for (let g = 0; g < this.#groups.length; g++) {
+      const others = g === leastGroup ? second : least;
+      const limit = Math.min(fabricNext + toGroupPs, Math.min(this.#next[g] as number, others) + toFabricPs + toGroupPs, untilPs);
+      this.#limits[g] = limit;
+      if ((this.#next[g] as number) >= limit) continue;
+      this.#start(g, limit);
+    }
+    const fabricLimit = Math.min(least + toFabricPs, fabricNext + toGroupPs + toFabricPs, untilPs);
+    if (fabricNext < fabricLimit) this.#runFabric(fabricLimit);
+    return true;
+  }
+
+  #groupNext(g: number): Ps {
+    const group = this.#groups[g] as GroupParty;
+    let next = Math.min(group.nextPs, (this.#packetNext[g] as number) + this.#cut.toGroupPs);
+    if (group.waitsForRoom) next = Math.min(next, (this.#freedNext[g] as number) + this.#cut.toGroupPs);
+    for (const message of this.#mail[g] as PeerMessage[]) next = Math.min(next, message.arrivalPs);
+    return next;
+  }
+
+  #start(g: number, limit: Ps): void {
+    const mail = this.#mail[g] as PeerMessage[];
+    // By arrival, then by sender: the order in which they came here depends on the placement. (Stable: one sender's stay in order.)
+    if (mail.length > 1) mail.sort((a, b) => a.arrivalPs - b.arrivalPs || a.from - b.from);
+    const records = this.#fabric.out[g] as RecordBatch;
+    (this.#groups[g] as GroupParty).begin(limit, records, mail);
+    this.#running[g] = true;
+    this.#mail[g] = [];
+    records.clear();
+    this.#seen[g] = 0;
+    this.#packetNext[g] = Number.POSITIVE_INFINITY;
+    this.#freedNext[g] = Number.POSITIVE_INFINITY;
+  }
+
+  #runFabric(limit: Ps): void {
+    this.#fabric.runUntil(limit);
+    for (let g = 0; g < this.#groups.length; g++) {
+      const { words, times, count } = this.#fabric.out[g] as RecordBatch;
+      for (let i = this.#seen[g] as number; i < count; i++) {
+        const earliest = (recordFlags(words, i * RECORD_WORDS) & RECORD_TX_FREED) === 0 ? this.#packetNext : this.#freedNext;
+        const time = times[i * (RECORD_WORDS / 2)] as number;
+        if (time < (earliest[g] as number)) earliest[g] = time;
+      }
+      this.#seen[g] = count;
+    }
+  }
+
+  #collect(g: number): void {
+    const group = this.#groups[g] as GroupParty;
+    const outbox = group.outbox;
+    for (let i = 0; i < outbox.count; i++) this.#fabric.inject(outbox.words, outbox.times, i * RECORD_WORDS);
+    outbox.clear();
+    for (const message of group.takeMessages()) this.#dispatch(message);
+  }
+
+  #dispatch(message: GroupMessage): void {
+    if (message.kind === 'peer') (this.#mail[this.#cut.groupOfRank[message.to] as number] as PeerMessage[]).push(message);
+    else if (message.kind === 'line') this.lines.push(message);
+    else if (message.kind === 'finished') this.finished.push(message);
+    else if (message.kind === 'failure') this.failure ??= message;
+  }
+}

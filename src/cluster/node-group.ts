@@ -1,0 +1,135 @@
+/**
+ * The nodes of one thread: their HCAs, the threads of their programs, and the event loop on which all of it runs.
+ *
+ * A group is built from plain data, so that it can be built in any thread, and is driven by `run`: take packet records and out-of-band messages, handle every event before a limit,
+ * leave packet records in the outbox and messages in a list. It knows nothing of the fabric, of other groups, or of where it runs.
+ */
+import { PayloadPool, type PayloadPoolShare, type RecordBatch, W_PORT } from '../fabric/index.ts';
+import { Hca, type HcaConfig } from '../hca/index.ts';
+import { assert, EventLoop, type Ps } from '../sim/index.ts';
+import type { Program } from '../verbs/index.ts';
+import type { GroupMessage, GroupReport, PeerMessage } from './messages.ts';
+import type { PeerNetwork } from './peers.ts';
+import { ProgramHost } from './program-host.ts';
+import { loadProgram, type ProgramSource, provideLibrary } from './program-loader.ts';
+import { TraceLog } from './trace-log.ts';
+
+/** A node and what it has to run. */
+export interface NodeConfig {
+  /** The node's number in the whole cluster. */
+  readonly entity: number;
+  readonly name: string;
+  readonly hcas: readonly HcaConfig[];
+  /** −1 where the node runs no program. */
+  readonly rank: number;
+}
+
+/** Everything a group is built from; plain data. */
+export interface GroupConfig {
+  readonly group: number;
+  readonly nodes: readonly NodeConfig[];
+  readonly pool: PayloadPoolShare;
+  readonly program: ProgramSource;
+  readonly args: readonly string[];
+  readonly seed: number;
+  /** Names of the nodes that run the program, by rank. */
+  readonly ranks: readonly string[];
+  readonly network: PeerNetwork;
+  /** What address resolution and path queries answer from; see `directory.ts`. */
+  readonly directory: unknown;
+  readonly breakdown: boolean;
+}
+
+export class NodeGroup {
+  readonly loop = new EventLoop();
+  readonly outbox: RecordBatch;
+  readonly #hcas: Hca[] = [];
+  readonly #hcaOfPort: Hca[] = [];
+  readonly #hosts: ProgramHost[] = [];
+  readonly #hostOfRank: ProgramHost[] = [];
+  readonly #nodeNames: string[];
+  readonly #trace: TraceLog | null;
+  #messages: GroupMessage[] = [];
+
+  private constructor(config: GroupConfig, outbox: RecordBatch, program: Program) {
+    this.outbox = outbox;
+    this.#nodeNames = config.nodes.map((node) => node.name);
+    this.#trace = config.breakdown ? new TraceLog() : null;
+    const pool = new PayloadPool(config.pool);
+    const emit = (message: GroupMessage) => this.#messages.push(message);
+    for (const node of config.nodes) {
+      const hcas = node.hcas.map((hca) => this.#addHca(hca, node, pool, config.group));
+      if (node.rank < 0) continue;
+      const host = new ProgramHost({ loop: this.loop, node, hcas, config, program, emit, trace: this.#trace });
+      this.#hosts.push(host);
+      this.#hostOfRank[node.rank] = host;
+    }
+  }
+
+  /** Builds the group and loads the program. `outbox` is where its packets go. */
+  static async create(config: GroupConfig, outbox: RecordBatch): Promise<NodeGroup> {
+    if (config.program.kind === 'bundle') await provideLibrary();
+    return new NodeGroup(config, outbox, await loadProgram(config.program));
+  }
+
+  #addHca(config: HcaConfig, node: NodeConfig, pool: PayloadPool, arena: number): Hca {
+    const trace = this.#trace?.sinkOf(node.name);
+    const hca = new Hca({
+      loop: this.loop,
+      entity: node.entity,
+      config,
+      outbox: this.outbox,
+      pool,
+      arena,
+      ...(trace === undefined ? {} : { trace }),
+    });
+    this.#hcas.push(hca);
+    for (const port of config.ports) this.#hcaOfPort[port.hostPort] = hca;
+    return hca;
+  }
+
+  /** Time of the earliest event, or Infinity. */
+  nextPs(): Ps {
+    return this.loop.nextPs();
+  }
+
+  /** True while an HCA waits for room in a transmit buffer. */
+  waitsForRoom(): boolean {
+    for (const hca of this.#hcas) if (hca.waitsForRoom) return true;
+    return false;
+  }
+
+  /** Takes what came from outside and handles every event before `limitPs`. */
+  run(limitPs: Ps, records: RecordBatch, messages: readonly PeerMessage[]): void {
+    const { words, count } = records;
+    for (let i = 0, word = 0; i < count; i++, word += 16) {
+      const hca = this.#hcaOfPort[words[word + W_PORT] as number];
+      assert(hca !== undefined, 'a packet came to a port that is not of this group');
+      hca.deliver(records.words, records.times, word);
+    }
+    for (const message of messages) this.#hostOfRank[message.to]?.peers.expect(message);
+    this.loop.runUntil(limitPs);
+  }
+
+  /** Messages since the last call. */
+  takeMessages(): GroupMessage[] {
+    if (this.#messages.length === 0) return this.#messages;
+    const messages = this.#messages;
+    this.#messages = [];
+    return messages;
+  }
+
+  /** What the group has to say at the end of the run. */
+  report(): GroupReport {
+    return {
+      kind: 'report',
+      events: this.loop.handled,
+      nodes: this.#nodeNames.map((name) => ({
+        name,
+        hash: this.#hcas.filter((hca) => hca.config.nodeName === name).flatMap((hca) => [...hca.hash()]),
+        waitingFor: this.#hosts.find((host) => host.name === name)?.waitingFor() ?? [],
+      })),
+      stamps: this.#trace?.take() ?? [],
+    };
+  }
+}

@@ -1,0 +1,246 @@
+/**
+ * From a topology to what is built from it: the fabric's specification, every adapter's configuration, the address book, the latencies over the cut.
+ */
+import type { FabricSpec, FaultSpec, HostPortSpec, LinkSpec, SwitchSpec, VlArbSpec } from '../fabric/index.ts';
+import { type HcaConfig, type HcaPortConfig, type HcaProfile, resolveProfile } from '../hca/index.ts';
+import { ConfigError, type Issue, type Ps } from '../sim/index.ts';
+import type { Topology, TopologyFault, TopologyLink, TopologyQos } from '../topology/index.ts';
+import { codeOfSpeed, codeOfWidth } from './codes.ts';
+import type { CutOptions } from './coordinator.ts';
+import { type Directory, makeDirectory } from './directory.ts';
+import { DEFAULT_PEER_NETWORK } from './peers.ts';
+import { MULTICAST_LIDS, planSubnet, type SubnetPlan } from './subnet-plan.ts';
+import type { RunOptions } from './types.ts';
+
+/** fe80::/64, the default subnet prefix. */
+export const SUBNET_PREFIX = 0xfe80000000000000n;
+/** Receive buffer of an adapter port, per VL: 32 KiB, enough for the credit round trip of the fastest links. */
+const HOST_BUFFER_BLOCKS = 512;
+const LFT_DROP = 255;
+
+export interface ClusterPlan {
+  readonly nodeNames: readonly string[];
+  readonly subnet: SubnetPlan;
+  readonly fabric: FabricSpec;
+  /** Adapters by node. */
+  readonly hcas: readonly (readonly HcaConfig[])[];
+  readonly directory: Directory;
+  readonly warnings: readonly string[];
+  /** The cut for these ranks and groups. */
+  cut(ranks: readonly number[], groups: readonly (readonly number[])[], untilPs?: Ps): CutOptions;
+}
+
+/** Plans a run. Throws `ConfigError` with everything that is wrong. */
+export function planCluster(options: RunOptions, groups: readonly (readonly number[])[]): ClusterPlan {
+  const { topology } = options;
+  const subnet = planSubnet(topology, options.allowCycles ?? false);
+  const profiles = resolveProfiles(topology, options.topologyFile);
+  const seed = options.seed ?? 1;
+  const hcas = topology.nodes.map((node) =>
+    node.hcas.map((_, hca) => hcaConfig(topology, subnet, profiles, node.index, hca, seed)),
+  );
+  const used = hcas.flat().map((hca) => hca.profile);
+  return {
+    nodeNames: topology.nodes.map((node) => node.name),
+    subnet,
+    fabric: fabricSpec(topology, subnet, profiles, groups, seed),
+    hcas,
+    directory: makeDirectory(topology, subnet),
+    warnings: subnet.warnings,
+    cut: (ranks, members, untilPs) => ({
+      toFabricPs: Math.min(...used.map((profile) => profile.txPipelinePs)),
+      toGroupPs: Math.min(...used.map((profile) => profile.rxPipelinePs)),
+      peerPs: DEFAULT_PEER_NETWORK.latencyPs,
+      groupOfRank: ranks.map((node) => members.findIndex((group) => group.includes(node))),
+      untilPs: untilPs ?? Number.POSITIVE_INFINITY,
+    }),
+  };
+}
+
+/** The profile of each adapter, by node and adapter. */
+function resolveProfiles(topology: Topology, file: string): HcaProfile[][] {
+  const issues: Issue[] = [];
+  const known = new Map<string, HcaProfile>();
+  const profiles = topology.nodes.map((node) =>
+    node.hcas.map((hca) => {
+      const key = `${hca.profile} ${JSON.stringify(hca.overrides)}`;
+      const found = known.get(key);
+      if (found !== undefined) return found;
+      const resolved = resolveProfile(hca.profile, hca.overrides, file, `${node.name}.hca`);
+      issues.push(...resolved.issues);
+      if (resolved.profile !== undefined) known.set(key, resolved.profile);
+      return resolved.profile as HcaProfile;
+    }),
+  );
+  if (issues.length > 0) throw new ConfigError(issues);
+  return profiles;
+}
+
+function hcaConfig(
+  topology: Topology,
+  subnet: SubnetPlan,
+  profiles: readonly HcaProfile[][],
+  node: number,
+  hca: number,
+  seed: number,
+): HcaConfig {
+  const adapter = topology.nodes[node]?.hcas[hca];
+  if (adapter === undefined) throw new RangeError(`node ${node} has no HCA ${hca}`);
+  const ports: HcaPortConfig[] = [];
+  subnet.ports.forEach((planned, handle) => {
+    if (planned.node !== node || planned.hca !== hca) return;
+    const link = topology.links[planned.port.link];
+    ports.push({
+      portNumber: planned.port.number,
+      hostPort: handle,
+      portGuid: planned.port.guid,
+      gidPrefix: SUBNET_PREFIX,
+      lid: subnet.lids.adapterLids[handle] as number,
+      lmc: subnet.lids.lmc,
+      pkeys: pkeysOf(topology, node),
+      dataVls: adapter.qos.operationalVls,
+      slToVl: adapter.qos.slToVl,
+      ...linkFacts(link),
+      smLid: subnet.lids.adapterLids[0] as number,
+      smSl: 0,
+      subnetTimeout: 18,
+    });
+  });
+  return {
+    nodeName: topology.nodes[node]?.name ?? '',
+    deviceName: adapter.name,
+    index: hca,
+    nodeGuid: adapter.guid,
+    profile: profiles[node]?.[hca] as HcaProfile,
+    ports,
+    seed,
+  };
+}
+
+type LinkFacts = Pick<
+  HcaPortConfig,
+  'mtuBytes' | 'linkPsPerByte' | 'activeWidth' | 'activeSpeed' | 'widthName' | 'speedName' | 'state'
+>;
+
+/** What a port knows of its cable; a port without one is Down. */
+function linkFacts(link: TopologyLink | undefined): LinkFacts {
+  if (link === undefined)
+    return { mtuBytes: 4096, linkPsPerByte: 1000, activeWidth: 1, activeSpeed: 1, widthName: '1X', speedName: 'SDR', state: 1 };
+  return {
+    mtuBytes: link.mtu,
+    linkPsPerByte: link.psPerByteNumerator / link.psPerByteDenominator,
+    activeWidth: codeOfWidth(link.width),
+    activeSpeed: codeOfSpeed(link.speed),
+    widthName: link.width.toUpperCase(),
+    speedName: link.speed,
+    state: 4,
+  };
+}
+
+/** The default partition and those that list the node; full members with bit 15. */
+function pkeysOf(topology: Topology, node: number): number[] {
+  return topology.partitions.flatMap(({ pkey, members }) => {
+    const member = members.find((candidate) => candidate.node === node);
+    return member === undefined ? [] : [member.membership === 'full' ? pkey | 0x8000 : pkey];
+  });
+}
+
+function fabricSpec(
+  topology: Topology,
+  subnet: SubnetPlan,
+  profiles: readonly HcaProfile[][],
+  groups: readonly (readonly number[])[],
+  seed: number,
+): FabricSpec {
+  const groupOf = new Int32Array(topology.nodes.length);
+  groups.forEach((nodes, group) => {
+    for (const node of nodes) groupOf[node] = group;
+  });
+  const handles = new Map(subnet.ports.map(({ node, hca, port }, handle) => [`${node}/${hca}/${port.number}`, handle]));
+  const links = topology.links.map((link): LinkSpec => {
+    const [a, b] = link.ends.map((end) =>
+      end.kind === 'switch'
+        ? ({ kind: 'switch', index: end.switch, port: end.port } as const)
+        : ({ kind: 'host', index: handles.get(`${end.node}/${end.hca}/${end.port}`) as number, port: 1 } as const),
+    );
+    return {
+      a: a as LinkSpec['a'],
+      b: b as LinkSpec['b'],
+      psPerByte: link.psPerByteNumerator / link.psPerByteDenominator,
+      propagationPs: link.propagationPs,
+      bitErrorRate: link.bitErrorRate,
+    };
+  });
+  return {
+    seed,
+    switches: topology.switches.map((_, s) => switchSpec(topology, subnet, s)),
+    hostPorts: subnet.ports.map((planned, handle): HostPortSpec => {
+      const { qos } = planned.adapter;
+      const profile = profiles[planned.node]?.[planned.hca] as HcaProfile;
+      return {
+        name: `${topology.nodes[planned.node]?.name}:${planned.port.number}`,
+        node: planned.node,
+        group: groupOf[planned.node] as number,
+        lid: subnet.lids.adapterLids[handle] as number,
+        lmc: subnet.lids.lmc,
+        dataVls: qos.operationalVls,
+        bufferBlocks: HOST_BUFFER_BLOCKS,
+        sl2vl: Uint8Array.from(qos.slToVl),
+        vlArb: arbitrationOf(qos),
+        sinkPsPerByte: profile.hostWritePsPerByte,
+      };
+    }),
+    links,
+    faults: topology.faults.map(faultSpec),
+  };
+}
+
+function switchSpec(topology: Topology, subnet: SubnetPlan, s: number): SwitchSpec {
+  const node = topology.switches[s];
+  if (node === undefined) throw new RangeError(`no switch ${s}`);
+  const { stride, ports } = subnet.routing.tables;
+  const members: number[] = [];
+  for (let port = 1; port <= node.portCount; port++) if (subnet.multicast.has(s, port)) members.push(port);
+  return {
+    name: node.name,
+    portCount: node.portCount,
+    model: node.model,
+    latencyPs: node.latencyPs,
+    bufferBlocks: node.bufferBlocks,
+    dataVls: node.qos.operationalVls,
+    lft: ports.slice(s * stride, (s + 1) * stride).map((port) => (port === 0xff ? LFT_DROP : port)),
+    ...(members.length === 0 ? {} : { mft: Array.from({ length: MULTICAST_LIDS }, (_, i) => [0xc000 + i, members] as const) }),
+    sl2vl: Uint8Array.from(node.qos.slToVl),
+    vlArb: arbitrationOf(node.qos),
+    hoqLife: node.qos.headOfQueueLife,
+    vlStallCount: node.qos.vlStallCount,
+    lifeTime: node.packetLifetime,
+  };
+}
+
+function arbitrationOf(qos: TopologyQos): VlArbSpec {
+  return qos.vlArbitration;
+}
+
+/** The kernel counts links, switches and nodes as the topology does. */
+function faultSpec(fault: TopologyFault): FaultSpec {
+  const { atPs } = fault;
+  switch (fault.kind) {
+    case 'link-down':
+    case 'link-up':
+      return { atPs, kind: fault.kind, target: fault.link };
+    case 'bit-error-rate':
+      return { atPs, kind: fault.kind, target: fault.link, value: fault.rate };
+    case 'switch-dies':
+      return { atPs, kind: 'switch-dead', target: fault.switch };
+    case 'node-dies':
+      return { atPs, kind: 'node-dead', target: fault.node };
+    case 'slow-receiver':
+      return {
+        atPs,
+        kind: 'slow-receiver',
+        target: fault.node,
+        value: fault.bytesPerSecond === null ? 0 : 1e12 / fault.bytesPerSecond,
+      };
+  }
+}

@@ -1,0 +1,67 @@
+/** Which nodes run the program, and in which rank order. */
+import { ConfigError } from '../sim/index.ts';
+import type { Topology, TopologyNode } from '../topology/index.ts';
+import type { RunOptions } from './types.ts';
+
+/**
+ * Rank 0, 1, … as node indexes. A two-sided program gets server (rank 0) and client (rank 1): as named, else the second and the first processor node.
+ * Other programs run on the nodes named, else on all processor nodes. Throws `ConfigError` for names that are unknown, double, or too few.
+ */
+export function chooseRanks(topology: Topology, twoSided: boolean, options: RunOptions): number[] {
+  const named = options.nodes?.map((name) => nodeIndex(topology, name, '--nodes'));
+  if (twoSided) return twoSidedRanks(topology, named, options);
+  for (const option of ['client', 'server'] as const)
+    if (options[option] !== undefined) throw problem(`--${option}`, 'this program runs on all nodes alike; use --nodes');
+  const ranks = named ?? processors(topology).map((node) => node.index);
+  requireDistinct(topology, ranks);
+  if (ranks.length === 0) throw problem(options.topologyFile, 'there is no processor node to run the program on');
+  return ranks;
+}
+
+function twoSidedRanks(topology: Topology, named: number[] | undefined, options: RunOptions): number[] {
+  if (named !== undefined) {
+    if (options.client !== undefined || options.server !== undefined)
+      throw problem('--nodes', 'give either --nodes SERVER,CLIENT or --server and --client');
+    if (named.length !== 2)
+      throw problem('--nodes', `found ${named.length} names; this program runs on two nodes: SERVER,CLIENT`);
+    return named;
+  }
+  const defaults = processors(topology);
+  const pick = (option: 'client' | 'server', other: string | undefined, place: number): number => {
+    const name = options[option];
+    if (name !== undefined) return nodeIndex(topology, name, `--${option}`);
+    const free = defaults.filter((node) => node.name !== other);
+    // With the other end named, the first free processor node; else client is the first and server the second.
+    const node = other === undefined ? defaults[place] : free[0];
+    if (node === undefined)
+      throw problem(`--${option}`, `the topology has ${defaults.length} processor node(s); name a node for the ${option}`);
+    return node.index;
+  };
+  return [pick('server', options.client, 1), pick('client', options.server, 0)];
+}
+
+function processors(topology: Topology): TopologyNode[] {
+  return topology.nodes.filter((node) => node.role === 'processor');
+}
+
+function requireDistinct(topology: Topology, ranks: readonly number[]): void {
+  const seen = new Set<number>();
+  for (const rank of ranks) {
+    if (seen.has(rank)) throw problem('--nodes', `${topology.nodes[rank]?.name} is named twice`);
+    seen.add(rank);
+  }
+}
+
+function nodeIndex(topology: Topology, name: string, option: string): number {
+  const node = topology.nodes.find((candidate) => candidate.name === name);
+  if (node !== undefined) return node.index;
+  const some = topology.nodes.slice(0, 8).map((candidate) => candidate.name);
+  throw problem(
+    option,
+    `found ${name}; the nodes are ${some.join(', ')}${topology.nodes.length > 8 ? ` … (${topology.nodes.length} in all)` : ''}`,
+  );
+}
+
+function problem(file: string, message: string): ConfigError {
+  return new ConfigError([{ file, path: '', message }]);
+}

@@ -1,0 +1,199 @@
+/** One run from its options to its result. */
+import { createHash } from 'node:crypto';
+import { createFabric, type Fabric, PayloadPool } from '../fabric/index.ts';
+import { DeadlockError, InvariantError, ProgramError } from '../sim/index.ts';
+import type { Program } from '../verbs/index.ts';
+import type { Coordinator } from './coordinator.ts';
+import { LineOutput } from './line-output.ts';
+import type { GroupReport } from './messages.ts';
+import type { GroupConfig } from './node-group.ts';
+import { DEFAULT_PEER_NETWORK } from './peers.ts';
+import { placeNodes } from './placement.ts';
+import { type ClusterPlan, planCluster } from './plan.ts';
+import { roleOf } from './program-host.ts';
+import { loadProgram, type ProgramSource, prepareProgram, provideLibrary } from './program-loader.ts';
+import { chooseRanks } from './ranks.ts';
+import { Session } from './session.ts';
+import type { RunOptions, RunResult } from './types.ts';
+import { VERSION } from './version.ts';
+
+const DEFAULT_WATCHDOG_MS = 10_000;
+/** Payload slots of a group: so many a node, within limits; address space only, until they are used. */
+const SLOTS_PER_NODE = 256;
+const MIN_SLOTS = 2048;
+const MAX_SLOTS_IN_ALL = 2 ** 18;
+
+/**
+ * Runs a program on a topology.
+ * Throws `ConfigError` (options or files are wrong; nothing was run), `ProgramError` (a program threw, never waits, or awaits something real),
+ * `DeadlockError` (nothing can move, but programs or packets wait).
+ */
+export async function run(options: RunOptions): Promise<RunResult> {
+  return runPrepared(options, await prepareProgram(options.program));
+}
+
+/** As `run`, with the program in hand: a replay has it in its record. */
+export async function runPrepared(options: RunOptions, source: ProgramSource): Promise<RunResult> {
+  const meter = { wall: performance.now(), cpu: process.cpuUsage() };
+  if (source.kind === 'bundle') await provideLibrary();
+  const program = await loadProgram(source);
+  const ranks = chooseRanks(options.topology, program.meta.roles === 'client-server', options);
+  const placement = options.placement ?? 'pool';
+  const groups = placeNodes(options.topology.nodes.length, ranks, placement, options.workers);
+  const plan = planCluster(options, groups);
+  const pool = PayloadPool.create(groups.length, slotsPerGroup(groups));
+  const fabric = createFabric(plan.fabric, { pool });
+  const configs = groupConfigs({ options, plan, groups, ranks, source });
+  const session = await Session.start({
+    configs,
+    pool,
+    inline: placement === 'inline',
+    watchdogMs: options.watchdogMs ?? DEFAULT_WATCHDOG_MS,
+  });
+  try {
+    const names = ranks.map((node) => plan.nodeNames[node] as string);
+    const output = new LineOutput((rank) => ({ node: names[rank] as string, role: roleOf(program, rank) }), options.onLine);
+    const coordinator = await session.drive(fabric, plan.cut(ranks, groups, options.untilPs), (current) => {
+      output.flush(current.lines, current.nowPs);
+      const { packetHops, events } = fabric.stats();
+      options.onProgress?.({ simulatedPs: current.nowPs, packetHops, events });
+      return current.finished.every((message) => message.error === undefined);
+    });
+    output.flush(coordinator.lines, Number.POSITIVE_INFINITY);
+    const reports = await session.reports();
+    const values = collectValues({ coordinator, names, fabric, reports, options });
+    const workers = placement === 'inline' ? 0 : groups.length;
+    return {
+      program: source.name,
+      options: recordedOptions(options),
+      results: resultsOf(values, program),
+      perNode: Object.fromEntries(names.map((name, rank) => [name, values[rank]])),
+      lines: output.lines,
+      breakdown: [],
+      warnings: plan.warnings,
+      run: {
+        hash: runHash(fabric, reports, values, output),
+        seed: options.seed ?? 1,
+        version: VERSION,
+        simulatedPs: coordinator.nowPs,
+        packets: fabric.stats().delivered,
+        packetHops: fabric.stats().packetHops,
+        events: fabric.stats().events + reports.reduce((sum, report) => sum + report.events, 0),
+        ...elapsed(meter),
+        placement,
+        workers,
+      },
+    };
+  } finally {
+    await session.close();
+  }
+}
+
+function slotsPerGroup(groups: readonly (readonly number[])[]): number {
+  const largest = Math.max(...groups.map((nodes) => nodes.length));
+  return Math.max(MIN_SLOTS, Math.min(SLOTS_PER_NODE * largest, Math.floor(MAX_SLOTS_IN_ALL / groups.length)));
+}
+
+interface Parts {
+  readonly options: RunOptions;
+  readonly plan: ClusterPlan;
+  readonly groups: readonly (readonly number[])[];
+  readonly ranks: readonly number[];
+  readonly source: ProgramSource;
+}
+
+function groupConfigs({ options, plan, groups, ranks, source }: Parts): Omit<GroupConfig, 'pool'>[] {
+  const rankOf = new Map(ranks.map((node, rank) => [node, rank]));
+  return groups.map((nodes, group) => ({
+    group,
+    nodes: nodes.map((node) => ({
+      entity: node,
+      name: plan.nodeNames[node] as string,
+      hcas: plan.hcas[node] ?? [],
+      rank: rankOf.get(node) ?? -1,
+    })),
+    program: source,
+    args: options.programArgs,
+    seed: options.seed ?? 1,
+    ranks: ranks.map((node) => plan.nodeNames[node] as string),
+    network: DEFAULT_PEER_NETWORK,
+    directory: plan.directory,
+    breakdown: options.breakdown ?? false,
+  }));
+}
+
+interface Outcome {
+  readonly coordinator: Coordinator;
+  readonly names: readonly string[];
+  readonly fabric: Fabric;
+  readonly reports: readonly GroupReport[];
+  readonly options: RunOptions;
+}
+
+/** What each rank returned; throws when one threw, or when some never finished. */
+function collectValues({ coordinator, names, fabric, reports, options }: Outcome): unknown[] {
+  const { finished } = coordinator;
+  const failures = finished
+    .filter((message) => message.error !== undefined)
+    .sort((a, b) => a.timePs - b.timePs || a.rank - b.rank);
+  const first = failures[0];
+  if (first !== undefined) throw new ProgramError(names[first.rank] as string, first.error as string);
+  const values: unknown[] = names.map(() => undefined);
+  for (const message of finished) values[message.rank] = message.value;
+  if (finished.length < names.length && options.untilPs === undefined)
+    throw new DeadlockError(standstill(names, fabric, reports, coordinator));
+  return values;
+}
+
+/** Why nothing moves: the cycle of waiting packets, if there is one, and what each program waits for. */
+function standstill(names: readonly string[], fabric: Fabric, reports: readonly GroupReport[], coordinator: Coordinator): string {
+  const waiting = reports
+    .flatMap((report) => report.nodes)
+    .filter((node) => node.waitingFor.length > 0)
+    .map((node) => `  ${node.name} waits for ${node.waitingFor.join(', ')}`);
+  const shown = waiting.slice(0, 20);
+  if (waiting.length > shown.length) shown.push(`  … and ${waiting.length - shown.length} more`);
+  const cycle = fabric.describeWaits();
+  const done = coordinator.finished.length;
+  return [
+    `nothing can move at ${coordinator.nowPs} ps, but ${names.length - done} of ${names.length} programs have not finished`,
+    ...(cycle === '' ? [] : [cycle]),
+    ...shown,
+  ].join('\n');
+}
+
+/** A program that returns `{ results: […] }` gives its results there; else the client's value, or every rank's. */
+function resultsOf(values: readonly unknown[], program: Program): unknown {
+  const main = program.meta.roles === 'client-server' ? values[1] : values[0];
+  if (typeof main === 'object' && main !== null && Array.isArray((main as { results?: unknown }).results))
+    return (main as { results: unknown[] }).results;
+  return program.meta.roles === 'client-server' ? [main] : values;
+}
+
+function runHash(fabric: Fabric, reports: readonly GroupReport[], values: readonly unknown[], output: LineOutput): string {
+  const hash = createHash('sha256');
+  hash.update(fabric.stats().hash);
+  const nodes = reports.flatMap((report) => report.nodes).sort((a, b) => (a.name < b.name ? -1 : 1));
+  hash.update(JSON.stringify(nodes.map((node) => [node.name, node.hash])));
+  hash.update(JSON.stringify(values));
+  hash.update(JSON.stringify(output.lines));
+  return hash.digest('hex').slice(0, 16);
+}
+
+function elapsed(meter: { wall: number; cpu: NodeJS.CpuUsage }): { wallMs: number; cpuMs: number } {
+  const cpu = process.cpuUsage(meter.cpu);
+  return { wallMs: Math.round(performance.now() - meter.wall), cpuMs: Math.round((cpu.user + cpu.system) / 1e3) };
+}
+
+/** The options as they stand in `--json` and in a run record: without the topology's text and the callbacks. */
+function recordedOptions(options: RunOptions): Record<string, unknown> {
+  const { topology: _topology, onLine: _onLine, onProgress: _onProgress, ...rest } = options;
+  return rest;
+}
+
+/** A run may never lose or invent anything. */
+export function assertConserved(fabric: Fabric, pool: PayloadPool): void {
+  fabric.assertConserved();
+  const left = pool.inUse();
+  if (left !== 0) throw new InvariantError(`${left} payload slots are still in use at the end of the run`);
+}

@@ -1,0 +1,136 @@
+/**
+ * One run under way: the fabric, the groups of nodes and the coordinator between them, driven in slices so that the process stays alive
+ * (progress, signals, errors of threads) and ended cleanly whatever happens.
+ */
+import vm from 'node:vm';
+import { type PayloadPool, RecordBatch } from '../fabric/index.ts';
+import { DeadlockError, inMacrotask, InvariantError, ProgramError, setRunMarker } from '../sim/index.ts';
+import { Coordinator, type CutOptions, type FabricParty, type GroupParty } from './coordinator.ts';
+import { InlineGroup } from './inline-group.ts';
+import type { FailureMessage, GroupReport } from './messages.ts';
+import { type GroupConfig, NodeGroup } from './node-group.ts';
+import { installVirtualClocks } from './virtual-clock.ts';
+import { endlessLoopMessage, WorkerGroup } from './worker-group.ts';
+
+/** Wall time of one slice. */
+const SLICE_MS = 20;
+/** Rounds between two looks at the clock. */
+const ROUNDS_PER_LOOK = 64;
+
+export interface SessionOptions {
+  readonly configs: readonly Omit<GroupConfig, 'pool'>[];
+  readonly pool: PayloadPool;
+  readonly inline: boolean;
+  readonly watchdogMs: number;
+}
+
+export class Session {
+  readonly #groups: (InlineGroup | WorkerGroup)[];
+  readonly #inlineGroup: NodeGroup | null;
+  readonly #configs: readonly Omit<GroupConfig, 'pool'>[];
+  readonly #watchdogMs: number;
+  readonly #undo: (() => void)[] = [];
+  readonly #marker = new Int32Array(2);
+
+  private constructor(options: SessionOptions, groups: (InlineGroup | WorkerGroup)[], inlineGroup: NodeGroup | null) {
+    this.#groups = groups;
+    this.#inlineGroup = inlineGroup;
+    this.#configs = options.configs;
+    this.#watchdogMs = options.watchdogMs;
+  }
+
+  /** Builds all groups, in this thread or in workers. */
+  static async start(options: SessionOptions): Promise<Session> {
+    const configs = options.configs.map((config) => ({ ...config, pool: options.pool.share }));
+    if (options.inline) {
+      const group = await NodeGroup.create(configs[0] as GroupConfig, new RecordBatch(1024));
+      const session = new Session(options, [new InlineGroup(group)], group);
+      session.#undo.push(installVirtualClocks());
+      return session;
+    }
+    const workers = configs.map((config) => new WorkerGroup(config, options.watchdogMs));
+    const session = new Session(options, workers, null);
+    try {
+      await Promise.all(workers.map((worker) => worker.ready()));
+    } catch (error) {
+      await session.close();
+      throw error;
+    }
+    return session;
+  }
+
+  get groups(): readonly GroupParty[] {
+    return this.#groups;
+  }
+
+  /** Runs to the end of the simulation. `look` is called after each slice and may end the run by returning false. */
+  async drive(fabric: FabricParty, cut: CutOptions, look: (coordinator: Coordinator) => boolean): Promise<Coordinator> {
+    const coordinator = new Coordinator(fabric, this.#groups, cut);
+    for (;;) {
+      const done = await inMacrotask(() => this.#guarded(() => slice(coordinator)));
+      if (coordinator.failure !== null) throw revive(coordinator.failure);
+      const goOn = look(coordinator);
+      if (done || !goOn) return coordinator;
+    }
+  }
+
+  /** What each group has to say when the run is over. */
+  async reports(): Promise<GroupReport[]> {
+    if (this.#inlineGroup !== null) return [this.#inlineGroup.report()];
+    const reports: GroupReport[] = [];
+    for (const group of this.#groups as WorkerGroup[]) {
+      group.requestReport();
+      while (!group.finish()) await inMacrotask(() => undefined);
+      for (const message of group.takeMessages()) if (message.kind === 'report') reports.push(message);
+    }
+    return reports;
+  }
+
+  /** Ends all threads at once and gives the clocks back. */
+  async close(): Promise<void> {
+    setRunMarker(null);
+    for (const step of this.#undo.splice(0)) step();
+    await Promise.all(this.#groups.map((group) => (group instanceof WorkerGroup ? group.close() : undefined)));
+  }
+
+  /** Inline, a program that never waits holds this very thread: V8's own watchdog ends it. */
+  #guarded(work: () => boolean): boolean {
+    if (this.#inlineGroup === null) return work();
+    setRunMarker(this.#marker);
+    const holder = globalThis as { heddleSlice?: () => boolean };
+    holder.heddleSlice = work;
+    try {
+      return vm.runInThisContext('heddleSlice()', { timeout: this.#watchdogMs }) as boolean;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error;
+      const entity = (this.#marker[0] as number) - 1;
+      const node = this.#configs[0]?.nodes.find((candidate) => candidate.entity === entity);
+      throw node === undefined
+        ? new InvariantError(`one slice took more than ${this.#watchdogMs} ms outside any program`)
+        : new ProgramError(node.name, endlessLoopMessage(this.#watchdogMs));
+    } finally {
+      delete holder.heddleSlice;
+    }
+  }
+}
+
+/** Some milliseconds of rounds. True when the run is over. */
+function slice(coordinator: Coordinator): boolean {
+  const until = performance.now() + SLICE_MS;
+  do {
+    for (let i = 0; i < ROUNDS_PER_LOOK; i++) {
+      const state = coordinator.round();
+      if (state === 'idle') return true;
+      if (state === 'busy') return false;
+    }
+  } while (performance.now() < until);
+  return false;
+}
+
+/** Makes the error of another thread one of this thread again. */
+function revive(failure: FailureMessage): Error {
+  if (failure.name === 'ProgramError')
+    return new ProgramError(failure.node, failure.message.replace(`node ${failure.node}: `, ''));
+  if (failure.name === 'DeadlockError') return new DeadlockError(failure.message);
+  return new InvariantError(`${failure.message}\n${failure.stack}`);
+}

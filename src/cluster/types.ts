@@ -1,0 +1,115 @@
+/**
+ * What a run is asked for and what it gives back. Plain data throughout, so that it can be recorded, sent to a thread, or printed as JSON.
+ */
+import type { Ps } from '../sim/index.ts';
+import type { Topology } from '../topology/index.ts';
+
+/** Where the nodes' programs and HCAs run. The result never depends on it. */
+export type Placement = 'inline' | 'pool' | 'dedicated';
+
+/** A program to run: one that ships with heddle, or a file of the user's. */
+export type ProgramReference =
+  | { readonly kind: 'builtin'; readonly name: string }
+  | { readonly kind: 'file'; readonly path: string };
+
+/** One `--capture` target: a node's port (`cpu1:1`) or a switch's port (`leaf1:3`). */
+export interface CaptureTarget {
+  readonly name: string;
+  readonly port: number;
+}
+
+export interface RunOptions {
+  readonly topology: Topology;
+  /** As the user named it; only for messages and the run record. */
+  readonly topologyFile: string;
+  readonly program: ProgramReference;
+  readonly programArgs: readonly string[];
+  /** Nodes that run the program, by name, in rank order; default: all processor nodes, or server and client for a two-sided program. */
+  readonly nodes?: readonly string[];
+  readonly client?: string;
+  readonly server?: string;
+  /** Default 1. */
+  readonly seed?: number;
+  /** Default `pool`. */
+  readonly placement?: Placement;
+  /** Worker threads for `pool`; default: CPU cores − 1, at least 1, at most one a node. */
+  readonly workers?: number;
+  /** `--fault` texts, in the grammar of the topology file. */
+  readonly faults?: readonly string[];
+  /** Run although the channel-dependency check found a cycle. */
+  readonly allowCycles?: boolean;
+  /** Record where the time of each measured message goes. */
+  readonly breakdown?: boolean;
+  /** Write what passes these ports to `captureFile` (pcap). */
+  readonly captures?: readonly CaptureTarget[];
+  readonly captureFile?: string;
+  /** A program that runs this long without waiting ends the run; wall milliseconds, default 10,000. */
+  readonly watchdogMs?: number;
+  /** Stop at this virtual time even if programs still run. */
+  readonly untilPs?: Ps;
+  /** Called now and then with how far the run is (wall time between calls at least 100 ms). */
+  readonly onProgress?: (progress: RunProgress) => void;
+  /** Called with each line of output as soon as its place in the order is certain. */
+  readonly onLine?: (line: OutputLine) => void;
+}
+
+export interface RunProgress {
+  readonly simulatedPs: Ps;
+  readonly packetHops: number;
+  readonly events: number;
+}
+
+/** A line that a program printed. Lines come in the order (time, rank). */
+export interface OutputLine {
+  readonly timePs: Ps;
+  readonly rank: number;
+  readonly node: string;
+  readonly role: string;
+  readonly text: string;
+}
+
+/** What the whole run did; the `run` object of `--json`. */
+export interface RunSummary {
+  /** 16 hexadecimal digits over every delivery, completion and result; independent of placement, workers and machine. */
+  readonly hash: string;
+  readonly seed: number;
+  readonly version: string;
+  readonly simulatedPs: Ps;
+  readonly packets: number;
+  readonly packetHops: number;
+  readonly events: number;
+  readonly wallMs: number;
+  readonly cpuMs: number;
+  readonly placement: Placement;
+  readonly workers: number;
+}
+
+/** One interval in the life of a measured message, in order; the lengths add up to the message's latency exactly. */
+export interface BreakdownStage {
+  readonly name: string;
+  readonly where: string;
+  readonly durationPs: Ps;
+}
+
+/** Where the time of the median message of one size went. */
+export interface Breakdown {
+  readonly messageBytes: number;
+  /** What the program reports for this message, in ps (half of a round trip where the program halves it). */
+  readonly reportedPs: Ps;
+  /** 2 where the reported latency is half of what the stages add up to, else 1. */
+  readonly divisor: number;
+  readonly stages: readonly BreakdownStage[];
+}
+
+export interface RunResult {
+  readonly program: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  /** What the program of rank 0's peer, the client (or rank 0 where all are peers), returned. */
+  readonly results: unknown;
+  /** What each node's program returned, by node name. */
+  readonly perNode: Readonly<Record<string, unknown>>;
+  readonly lines: readonly OutputLine[];
+  readonly breakdown: readonly Breakdown[];
+  readonly warnings: readonly string[];
+  readonly run: RunSummary;
+}
