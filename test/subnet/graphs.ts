@@ -119,3 +119,15 @@ export const connectedGraph: fc.Arbitrary<SubnetGraph> = fc
     for (const h of hosts) g.host(h % n);
     return g.build();
   });
+
+/** A ring of 4 … 9 switches with up to six chords, one host a switch: about half of them have a dependency cycle under min-hop. */
+export const ringWithChords: fc.Arbitrary<SubnetGraph> = fc
+  .record({ n: fc.integer({ min: 4, max: 9 }), chords: fc.array(fc.tuple(fc.nat(8), fc.nat(8)), { maxLength: 6 }) })
+  .map(({ n, chords }) => {
+    const g = new GraphBuilder();
+    for (let s = 0; s < n; s++) g.switch(`s${s}`, 30);
+    for (let s = 0; s < n; s++) g.host(s);
+    for (let s = 0; s < n; s++) g.join(s, (s + 1) % n);
+    for (const [a, b] of chords) if (a % n !== b % n) g.join(a % n, b % n);
+    return g.build();
+  });

@@ -1,0 +1,87 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  assignLids,
+  BROADCAST_MLID,
+  buildMulticastTrees,
+  computeRouting,
+  findDependencyCycle,
+  indexGraph,
+  type MulticastTree,
+  type SubnetIndex,
+} from '../../src/subnet/index.ts';
+import { connectedGraph, GraphBuilder, tree2, tree3 } from './graphs.ts';
+
+/** Copies of one packet that each adapter port gets when `from` sends it; throws when it circles. */
+function flood(index: SubnetIndex, tree: MulticastTree, from: number): number[] {
+  const copies = new Array<number>(index.adapterCount).fill(0);
+  const waiting: [number, number][] = [[index.adapterSwitch[from]!, index.adapterSlot[from]!]];
+  for (let steps = 0; waiting.length > 0; steps++) {
+    if (steps > 1000) throw new Error('the packet circles');
+    const [s, inSlot] = waiting.pop()!;
+    for (let slot = index.portBase[s]! + 1; slot < index.portBase[s + 1]!; slot++) {
+      if (slot === inSlot || !tree.has(s, slot - index.portBase[s]!)) continue;
+      if (index.peerAdapter[slot]! >= 0) copies[index.peerAdapter[slot]!]!++;
+      else waiting.push([index.peerSwitch[slot]!, index.peerSlot[slot]!]);
+    }
+  }
+  return copies;
+}
+
+describe('multicast trees', () => {
+  it('bring one copy to every other member and none to anybody else', () => {
+    fc.assert(
+      fc.property(connectedGraph, fc.array(fc.nat(19), { minLength: 1 }), (graph, picks) => {
+        const index = indexGraph(graph);
+        const members = [...new Set(picks.map((pick) => pick % index.adapterCount))];
+        const [tree] = buildMulticastTrees(index, [{ mlid: BROADCAST_MLID, members }]);
+        for (const from of members) {
+          const expected = graph.adapters.map((_, a) => (members.includes(a) && a !== from ? 1 : 0));
+          expect(flood(index, tree!, from)).toEqual(expected);
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('follow the order of up-down, so that no cycle appears', () => {
+    fc.assert(
+      fc.property(connectedGraph, (graph) => {
+        const index = indexGraph(graph);
+        const lids = assignLids(index);
+        const routing = computeRouting(index, lids, { engine: 'up-down', roots: [graph.switches[0]!.guid] });
+        const members = graph.adapters.map((_, a) => a);
+        const multicast = buildMulticastTrees(index, [{ mlid: BROADCAST_MLID, members }], routing.treeRules);
+        expect(multicast[0]!.root).toBe(0);
+        expect(findDependencyCycle({ index, lids, tables: routing.tables, multicast })).toBeUndefined();
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('take a root nearest to the farthest member', () => {
+    const index = indexGraph(tree3(4));
+    const members = index.graph.adapters.map((_, a) => a);
+    expect(index.graph.switches[buildMulticastTrees(index, [{ mlid: 0xc000, members }])[0]!.root]!.level).toBe(2);
+    expect(buildMulticastTrees(index, [{ mlid: 0xc000, members: [0, 1] }])[0]!.root).toBe(0);
+    expect(buildMulticastTrees(index, [{ mlid: 0xc000, members: [] }])[0]!.root).toBe(-1);
+  });
+
+  it('report members in another part of the network', () => {
+    const g = new GraphBuilder();
+    g.switch('a', 4);
+    g.switch('b', 4);
+    g.host(0);
+    g.host(0);
+    g.host(1);
+    expect(buildMulticastTrees(indexGraph(g.build()), [{ mlid: 0xc000, members: [0, 1, 2] }])[0]!.unreachable).toEqual([2]);
+  });
+
+  it('refuse bad MLIDs and members', () => {
+    const index = indexGraph(tree2(2, 1, 1));
+    expect(() => buildMulticastTrees(index, [{ mlid: 0xbfff, members: [] }])).toThrow('0xbfff is not in 0xC000');
+    expect(() => buildMulticastTrees(index, [{ mlid: 0xc000, members: [9] }])).toThrow('there is no adapter port 9');
+    const twice = { mlid: 0xc000, members: [] };
+    expect(() => buildMulticastTrees(index, [twice, twice])).toThrow('given twice');
+  });
+});
