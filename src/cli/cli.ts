@@ -1,0 +1,77 @@
+/**
+ * The command line as a function: words in, exit code out. Finds the command, lets yargs read its options, runs it, and turns
+ * what is thrown into text and exit code.
+ */
+import yargs, { type Argv, type Options } from 'yargs';
+import type { Call, Command, Context } from './command.ts';
+import { describeFailure, EXIT_OK } from './failure.ts';
+import { commandHelp, groupHelp } from './help.ts';
+import { listCommand } from './list.ts';
+import { OptionValues } from './option-values.ts';
+import { isHelp, type Scanned, scan, selectCommand } from './parse.ts';
+import { replayCommand } from './replay.ts';
+import { runCommand } from './run.ts';
+import { topologyCommands } from './topology.ts';
+import { trafficCommand } from './traffic.ts';
+
+export const COMMANDS: readonly Command[] = [runCommand, trafficCommand, ...topologyCommands, listCommand, replayCommand];
+
+/** Runs one command line (without `node` and the script's name) and resolves with its exit code. Prints through `context`; throws nothing. */
+export async function runCommandLine(words: readonly string[], context: Context): Promise<number> {
+  const { terminal, version } = context;
+  try {
+    if (words[0] === '--version' || words[0] === '-V') {
+      terminal.out(`${version}\n`);
+      return EXIT_OK;
+    }
+    const selected = words.length === 0 || isHelp(words[0]!) ? undefined : selectCommand(words, COMMANDS);
+    if (selected === undefined) {
+      terminal.out(groupHelp(COMMANDS, words.length === 0 || isHelp(words[0]!) ? '' : words[0]!, context));
+      return EXIT_OK;
+    }
+    const scanned = scan(selected.command, selected.words);
+    if (scanned.help) {
+      terminal.out(await commandHelp(selected.command, context));
+      return EXIT_OK;
+    }
+    return await selected.command.execute(readCall(selected.command, scanned), context);
+  } catch (error) {
+    const setting = `heddle ${version}, Node ${process.version}, ${process.platform} ${process.arch}: heddle ${words.join(' ')}`;
+    const failure = describeFailure(error, setting);
+    terminal.err(`${failure.text}\n`);
+    return failure.exitCode;
+  }
+}
+
+/** What yargs makes of scanned words. */
+function readCall(command: Command, scanned: Scanned): Call {
+  const values = parser(command).parseSync([...scanned.options]) as Record<string, unknown>;
+  const positionals = Object.fromEntries(scanned.positionals.map((word, i) => [command.positionals[i]!.name, word]));
+  return { positionals, options: new OptionValues(values), rest: scanned.rest };
+}
+
+/** A yargs that reads exactly what is written: texts stay texts, nothing is split, negated, abbreviated or added. */
+function parser(command: Command): Argv {
+  const options = Object.entries(command.options).map(([name, option]): [string, Options] => [name, yargsOption(option)]);
+  return yargs([])
+    .scriptName('heddle')
+    .locale('en')
+    .help(false)
+    .version(false)
+    .exitProcess(false)
+    .parserConfiguration({
+      'boolean-negation': false,
+      'camel-case-expansion': false,
+      'dot-notation': false,
+      'greedy-arrays': false,
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+      'short-option-groups': false,
+    })
+    .options(Object.fromEntries(options));
+}
+
+function yargsOption(option: Command['options'][string]): Options {
+  const type = option.value === undefined ? 'boolean' : 'string';
+  return option.repeat === true ? { type, array: true } : { type };
+}

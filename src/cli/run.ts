@@ -1,0 +1,117 @@
+/** `heddle run`: runs a program on the nodes of a topology. */
+import { writeFileSync } from 'node:fs';
+import type { OutputLine, RunOptions, RunResult } from '../cluster/index.ts';
+import type { Call, Command, Context } from './command.ts';
+import { EXIT_OK } from './failure.ts';
+import { Progress } from './progress.ts';
+import { type RunOutputs, readRun } from './run-options.ts';
+
+const NODES = 'Which nodes run the program:';
+const RESULTS = 'What is written:';
+const MODEL = 'What is simulated:';
+const MACHINE = 'How it runs here (never changes a result):';
+
+export const runCommand: Command = {
+  name: 'run',
+  summary: 'run a program on the nodes of a topology',
+  positionals: [
+    { name: 'topology', describe: 'a topology file, or a generator such as fat-tree:k=4,levels=3' },
+    { name: 'program', describe: 'a name that "heddle list programs" prints, or a file of yours (.ts, .js, .mjs)' },
+  ],
+  trailing: 'options of the program stand after PROGRAM',
+  options: {
+    client: { value: 'NODE', describe: 'client of a two-sided program (default: the second processor node)', group: NODES },
+    server: { value: 'NODE', describe: 'server of a two-sided program (default: the first processor node)', group: NODES },
+    nodes: {
+      value: 'LIST',
+      describe: 'the nodes in rank order, such as cpu1,cpu[3-5] (default: all, or server and client)',
+      group: NODES,
+    },
+    seed: { value: 'N', describe: 'seed of all chance (default 1)', group: MODEL },
+    fault: { value: 'TEXT', describe: 'something that breaks, as under "faults" in a topology file', repeat: true, group: MODEL },
+    'allow-cycles': { describe: 'run although routes depend on each other in a cycle', group: MODEL },
+    until: { value: 'TIME', describe: 'stop at this simulated time, such as 5ms', group: MODEL },
+    show: {
+      value: 'all|client',
+      describe: "whose lines are printed (default: the client's, or those of all peers)",
+      group: RESULTS,
+    },
+    breakdown: { describe: 'print where the time of a message went, stage by stage', group: RESULTS },
+    json: { value: 'FILE|-', describe: 'write the results as JSON; - prints the JSON and nothing else', group: RESULTS },
+    record: { value: 'FILE', describe: 'write all inputs and the hash, for "heddle replay"', group: RESULTS },
+    pcap: { value: 'FILE', describe: 'write the packets of the --capture ports for Wireshark', group: RESULTS },
+    capture: {
+      value: 'NODE:PORT|SWITCH:PORT',
+      describe: 'a port for --pcap (default: every port of the nodes that run the program)',
+      repeat: true,
+      group: RESULTS,
+    },
+    placement: {
+      value: 'inline|pool|dedicated',
+      describe: 'nodes in this thread, shared out over workers, or one worker each (default pool)',
+      group: MACHINE,
+    },
+    workers: { value: 'N', describe: 'worker threads of the pool (default: CPU cores - 1)', group: MACHINE },
+    watchdog: { value: 'SECONDS', describe: 'real time a program may compute without waiting (default 10)', group: MACHINE },
+  },
+  examples: [
+    ['heddle run topologies/connectx2-switch.yaml ib_send_lat -a', 'latency of sends of 2 B to 8 MiB'],
+    ['heddle run --breakdown topologies/two-hosts.yaml ib_write_lat -s 4096', 'where each nanosecond of it goes'],
+    ['heddle run --json - fat-tree:k=4,levels=3 ib_write_bw', 'on a generated fabric, as JSON'],
+    ['heddle run topologies/two-hosts.yaml ./my-program.ts --my-option', 'a program of yours'],
+    ['heddle run topologies/two-hosts.yaml ib_write_lat --help', 'the options of a program'],
+  ],
+  execute: runProgram,
+};
+
+async function runProgram(call: Call, context: Context): Promise<number> {
+  const cluster = await context.doors.cluster();
+  const { options, outputs } = await readRun(call, cluster, context.doors);
+  const progress = new Progress(context.terminal, options.untilPs);
+  const withOutput: RunOptions = {
+    ...options,
+    onProgress: (state) => progress.update(state),
+    onLine: (line) => {
+      if (!isShown(line, outputs)) return;
+      progress.clear();
+      context.terminal.out(`${linePrefix(line, options, outputs)}${line.text}\n`);
+    },
+  };
+  try {
+    const result = await cluster.run(withOutput);
+    progress.stop();
+    await printResult(result, options, outputs, context);
+    if (outputs.record !== undefined) await cluster.writeRunRecord(outputs.record, options, result);
+  } finally {
+    progress.stop();
+  }
+  return EXIT_OK;
+}
+
+function isShown(line: OutputLine, outputs: RunOutputs): boolean {
+  if (outputs.json === '-') return false;
+  if (outputs.show === 'all') return true;
+  if (outputs.show === 'client') return line.role === 'client' || (line.role === 'peer' && line.rank === 0);
+  return line.role !== 'server';
+}
+
+/** The client's lines are bare, and those of a program that runs on one node; others say whose they are. */
+function linePrefix(line: OutputLine, options: RunOptions, outputs: RunOutputs): string {
+  const bare = line.role === 'client' || outputs.show === 'client' || options.nodes?.length === 1;
+  return bare ? '' : `[${line.node}] `;
+}
+
+async function printResult(result: RunResult, options: RunOptions, outputs: RunOutputs, { terminal }: Context): Promise<void> {
+  const report = await import('../report/index.ts');
+  for (const warning of result.warnings) terminal.err(`warning: ${warning}\n`);
+  if (options.breakdown === true && result.breakdown.length === 0) {
+    terminal.err(`warning: --breakdown: ${result.program} marked no message to break down\n`);
+  }
+  if (outputs.json !== '-') for (const one of result.breakdown) terminal.out(`\n${report.formatBreakdown(one).join('\n')}\n`);
+  if (outputs.json !== undefined) {
+    const text = report.toJsonText(report.runToJson(result, options.breakdown === true));
+    if (outputs.json === '-') terminal.out(text);
+    else writeFileSync(outputs.json, text);
+  }
+  terminal.err(`${report.formatRunSummary(result.run).join('\n')}\n`);
+}
