@@ -7,10 +7,14 @@
  * - `traffic.ts`    what synthetic traffic measured
  * - `json.ts`       the objects that `--json` writes
  * - `histogram.ts`  percentiles, and HdrHistogram's `.hgrm` text
+ * - `capture.ts`    a packet at a capture point, and its bytes
+ * - `pcap.ts`       capture files for Wireshark: writer and reader
  */
 export * from './breakdown.ts';
+export * from './capture.ts';
 export * from './histogram.ts';
 export * from './json.ts';
+export * from './pcap.ts';
 export * from './summary.ts';
 export * from './table.ts';
 export * from './traffic.ts';

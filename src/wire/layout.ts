@@ -113,7 +113,8 @@ function readField(from: Uint8Array, at: number, field: Field): number | boolean
     case 'wide':
       return readU64(from, at + field.byte);
     case 'bytes':
-      return from.slice(at + field.byte, at + field.byte + field.length);
+      // A Buffer's own slice would be a view, and a Buffer.
+      return new Uint8Array(from.subarray(at + field.byte, at + field.byte + field.length));
     case 'group':
       return field.of.parse(from, at + field.byte);
   }

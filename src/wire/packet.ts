@@ -217,7 +217,7 @@ function parseTransport(
     lrh: { vl: lrh.vl, sl: lrh.sl, dlid: lrh.dlid, slid: lrh.slid },
     bth,
     extensions: extensions as PacketExtensions,
-    payload: bytes.slice(payloadStart, payloadStart + payloadBytes),
+    payload: new Uint8Array(bytes.subarray(payloadStart, payloadStart + payloadBytes)),
   };
   if (grh !== undefined) {
     const { trafficClass, flowLabel, hopLimit, sgid, dgid } = grh;

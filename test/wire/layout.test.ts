@@ -23,7 +23,7 @@ function occupied(field: Field): number[] {
       return fieldBits(field.of).map((bit) => bit + field.byte * 8);
   }
 }
-const fieldBits = (of: Layout<object>) => Object.values<Field>(of.fields).flatMap(occupied);
+const fieldBits = (of: Layout<object>) => Object.values(of.fields as Record<string, Field>).flatMap(occupied);
 
 describe('every layout of the room', () => {
   it('is found by the search below', () => expect(LAYOUTS.length).toBeGreaterThan(35));

@@ -101,6 +101,13 @@ describe('packet', () => {
     );
   });
 
+  it('keeps nothing of the bytes it read', () => {
+    const bytes = Buffer.from(emitPacket(base));
+    const parsed = parsePacket(bytes);
+    bytes.fill(0);
+    expect(parsed).toMatchObject({ ok: true, packet: base });
+  });
+
   it('gives the reason', () => {
     expect(faultAfter(() => {})).toBe('none');
     expect(faultAfter((b) => (b[0] |= 1))).toBe('link-version');
