@@ -1,0 +1,467 @@
+/**
+ * From a `FabricSpec` to flat typed arrays: numbers the ports, finds out which features are in use, computes the lookahead.
+ *
+ * Ports are numbered in one range: switch 0's ports, switch 1's …, then one per host port. A *logical process* is a switch, or up to
+ * 32 × `maskWords` host ports on one switch: whatever one does reaches another only `lookaheadPs` later, so inside a window of that length each
+ * runs by itself.
+ */
+import { assert, ConfigError } from '../sim/index.ts';
+import {
+  type BufferBlocks,
+  blocksOf,
+  type FabricSpec,
+  type HostPortSpec,
+  LFT_DROP,
+  LIFE_UNLIMITED,
+  type LinkEnd,
+  type PartitionSpec,
+  type SwitchSpec,
+  type VlArbSpec,
+} from './spec.ts';
+
+/** Blocks of one turn of a VL in the default arbitration: 4096 bytes. */
+export const DEFAULT_VL_WEIGHT = 64;
+const FIRST_MULTICAST_LID = 0xc000;
+
+/** A VL arbitration table as the kernel reads it. */
+export interface ArbTable {
+  readonly highVl: Uint8Array;
+  readonly highWeight: Int32Array;
+  readonly lowVl: Uint8Array;
+  readonly lowWeight: Int32Array;
+  /** Bytes; Infinity = no limit; 0 = one packet. */
+  readonly highLimitBytes: number;
+}
+
+export interface Wiring {
+  readonly spec: FabricSpec;
+  readonly switchCount: number;
+  readonly hostCount: number;
+  /** Ports of switches: handles below this. */
+  readonly switchPorts: number;
+  readonly ports: number;
+  /** First port of each switch, and one more: the end. */
+  readonly portBase: Int32Array;
+  /** Switch of a port, −1 for a host port. */
+  readonly switchOf: Int32Array;
+  /** The other end of the cable, −1 = none. */
+  readonly peer: Int32Array;
+  /** Link of a port, −1 = none. */
+  readonly linkOf: Int32Array;
+  readonly psPerByte: Float64Array;
+  readonly propagationPs: Float64Array;
+  /** Start of a transmission from this port until its head is routed at the far end (far end a switch). */
+  readonly hopPs: Float64Array;
+  /** Buffer room free at this (receiving) port until the sender may use it. */
+  readonly creditPs: Float64Array;
+  readonly sinkPsPerByte: Float64Array;
+  readonly sinkLatencyPs: Float64Array;
+  /** Data VLs of the fabric (the most of any port). */
+  readonly vls: number;
+  /** Queues per port: data VLs and VL15. */
+  readonly queues: number;
+  /** Buffer room behind (receiving port × queues + VL) in blocks. */
+  readonly roomBlocks: Int32Array;
+  readonly vl15Blocks: Int32Array;
+  readonly maskWords: number;
+  readonly lids: number;
+  /** Output port by switch × lids + LID. */
+  readonly lft: Uint8Array;
+  readonly mft: readonly (ReadonlyMap<number, readonly number[]> | null)[];
+  /** SL → VL: index sl2vlBase[switch or switchCount + host] + in × strideIn + out × strideOut + SL. */
+  readonly sl2vl: Uint8Array;
+  readonly sl2vlBase: Int32Array;
+  readonly sl2vlStrideIn: Int32Array;
+  readonly sl2vlStrideOut: Int32Array;
+  readonly arbTables: readonly ArbTable[];
+  /** Table of a port. */
+  readonly arbOf: Int32Array;
+  readonly isFifo: Uint8Array;
+  readonly randomTie: Uint8Array;
+  /** Head-of-queue life of an output port, life time of a switch: ps, Infinity = none. By port. */
+  readonly hoqPs: Float64Array;
+  readonly lifePs: Float64Array;
+  readonly stallCount: Int32Array;
+  readonly partitions: readonly (PartitionSpec | null)[];
+  readonly bitErrorRate: Float64Array;
+  readonly processes: number;
+  readonly processOf: Int32Array;
+  /** Bit of a port in its process's masks. */
+  readonly bitOf: Int32Array;
+  /** Port by process × 32 × maskWords + bit. */
+  readonly processPort: Int32Array;
+  readonly groupOf: Int32Array;
+  readonly groups: number;
+  readonly lookaheadPs: number;
+  readonly longestEventPs: number;
+  readonly uses: WiringUses;
+}
+
+/** Features in use: each that is not costs the hot loop nothing. */
+export interface WiringUses {
+  readonly oneRate: boolean;
+  readonly oneHop: boolean;
+  readonly oneCredit: boolean;
+  readonly slowSink: boolean;
+  readonly fasterOutput: boolean;
+  readonly sl2vl: boolean;
+  readonly arbTables: boolean;
+  readonly fifo: boolean;
+  readonly lifetimes: boolean;
+  readonly partitions: boolean;
+  readonly multicast: boolean;
+  readonly bitErrors: boolean;
+  readonly faults: boolean;
+}
+
+function fail(path: string, message: string): never {
+  throw new ConfigError([{ file: 'fabric', path, message }]);
+}
+
+function roomOf(blocks: BufferBlocks, vl: number, dataVls: number): number {
+  if (vl >= dataVls) return 0;
+  return typeof blocks === 'number' ? blocks : (blocks[vl] ?? 0);
+}
+
+function lifePs(code: number | undefined): number {
+  return code === undefined || code >= LIFE_UNLIMITED ? Number.POSITIVE_INFINITY : 4_096_000 * 2 ** code;
+}
+
+function perPort<T extends object>(
+  value: T | Readonly<Record<number, T>> | undefined,
+  port: number,
+  isOne: (v: object) => boolean,
+): T | undefined {
+  if (value === undefined) return undefined;
+  return isOne(value) ? (value as T) : (value as Readonly<Record<number, T>>)[port];
+}
+
+function portOf(base: Int32Array, switchPorts: number, end: LinkEnd, spec: FabricSpec, path: string): number {
+  if (end.kind === 'host') {
+    if (!(end.index >= 0 && end.index < spec.hostPorts.length)) fail(path, `no host port ${end.index}`);
+    return switchPorts + end.index;
+  }
+  const sw = spec.switches[end.index];
+  if (sw === undefined) fail(path, `no switch ${end.index}`);
+  if (!(end.port >= 1 && end.port <= sw.portCount)) fail(path, `switch ${sw.name} has no port ${end.port}`);
+  return base[end.index] + end.port - 1;
+}
+
+/** Checks `spec` and lays it out flat. Throws `ConfigError` where it cannot work. */
+export function makeWiring(spec: FabricSpec): Wiring {
+  const { switches, hostPorts } = spec;
+  const switchCount = switches.length;
+  const hostCount = hostPorts.length;
+  const portBase = new Int32Array(switchCount + 1);
+  switches.forEach((s, i) => {
+    portBase[i + 1] = portBase[i] + s.portCount;
+  });
+  const switchPorts = portBase[switchCount];
+  const ports = switchPorts + hostCount;
+  const switchOf = new Int32Array(ports).fill(-1);
+  for (let s = 0; s < switchCount; s++) switchOf.fill(s, portBase[s], portBase[s + 1]);
+  const vls = Math.max(1, ...switches.map((s) => s.dataVls), ...hostPorts.map((h) => h.dataVls));
+  if (vls > 15) fail('dataVls', `${vls} data VLs, at most 15`);
+  const queues = vls + 1;
+  const maxPorts = Math.max(1, ...switches.map((s) => s.portCount));
+  if (maxPorts > 254) fail('portCount', `${maxPorts} ports, at most 254`);
+
+  const cables = layCables(spec, portBase, switchPorts, ports);
+  const rooms = layRooms(spec, portBase, switchPorts, ports, queues, vls);
+  const tables = layTables(spec, portBase, switchPorts, ports, vls);
+  const processes = layProcesses(spec, portBase, switchPorts, ports, cables.peer, switchOf, maxPorts);
+  const minWireBytes = spec.minWireBytes ?? (spec.traffic ? Math.min(...spec.traffic.sizes.map((s) => s.wireBytes)) : 26);
+  const times = layTimes(spec, switchPorts, ports, cables, switchOf, minWireBytes);
+  const groupOf = Int32Array.from(hostPorts, (h) => h.group ?? 0);
+
+  const uses: WiringUses = {
+    oneRate: new Set(cables.psPerByte.filter((_, p) => cables.peer[p] >= 0)).size <= 1,
+    oneHop: new Set(times.hopPs.filter((_, p) => cables.peer[p] >= 0 && cables.peer[p] < switchPorts)).size <= 1,
+    oneCredit: new Set(times.creditPs.filter((_, p) => cables.peer[p] >= 0)).size <= 1,
+    slowSink:
+      hostPorts.some((h) => (h.sinkPsPerByte ?? 0) > 0 || (h.sinkLatencyPs ?? 0) > 0) ||
+      (spec.faults ?? []).some((f) => f.kind === 'slow-receiver'),
+    fasterOutput: hasFasterOutput(switches, portBase, cables.psPerByte, cables.peer),
+    sl2vl: [...switches, ...hostPorts].some((x: SwitchSpec | HostPortSpec) => x.sl2vl !== undefined),
+    arbTables: tables.arbTables.length > 1,
+    fifo: switches.some((s) => s.model === 'fifo'),
+    lifetimes: tables.hoqPs.some((x) => x < Number.POSITIVE_INFINITY) || tables.lifePs.some((x) => x < Number.POSITIVE_INFINITY),
+    partitions: tables.partitions.some((x) => x !== null),
+    multicast: tables.mft.some((x) => x !== null),
+    bitErrors: cables.bitErrorRate.some((x) => x > 0) || (spec.faults ?? []).some((f) => f.kind === 'bit-error-rate'),
+    faults: (spec.faults ?? []).length > 0,
+  };
+  return {
+    spec,
+    switchCount,
+    hostCount,
+    switchPorts,
+    ports,
+    portBase,
+    switchOf,
+    ...cables,
+    ...rooms,
+    ...tables,
+    ...processes,
+    ...times,
+    vls,
+    queues,
+    groupOf,
+    groups: hostCount === 0 ? 0 : Math.max(...groupOf) + 1,
+    uses,
+  };
+}
+
+function layCables(spec: FabricSpec, portBase: Int32Array, switchPorts: number, ports: number) {
+  const peer = new Int32Array(ports).fill(-1);
+  const linkOf = new Int32Array(ports).fill(-1);
+  const psPerByte = new Float64Array(ports);
+  const propagationPs = new Float64Array(ports);
+  const bitErrorRate = new Float64Array(ports);
+  spec.links.forEach((link, i) => {
+    const a = portOf(portBase, switchPorts, link.a, spec, `links[${i}].a`);
+    const b = portOf(portBase, switchPorts, link.b, spec, `links[${i}].b`);
+    if (a === b || peer[a] >= 0 || peer[b] >= 0) fail(`links[${i}]`, 'a port has two cables');
+    if (!(link.psPerByte > 0) || !Number.isSafeInteger(link.propagationPs) || link.propagationPs < 0)
+      fail(`links[${i}]`, 'bad rate or propagation');
+    for (const [p, q] of [[a, b] as const, [b, a] as const]) {
+      peer[p] = q;
+      linkOf[p] = i;
+      psPerByte[p] = link.psPerByte;
+      propagationPs[p] = link.propagationPs;
+      bitErrorRate[p] = link.bitErrorRate ?? 0;
+    }
+  });
+  return { peer, linkOf, psPerByte, propagationPs, bitErrorRate };
+}
+
+function layRooms(spec: FabricSpec, portBase: Int32Array, switchPorts: number, ports: number, queues: number, vls: number) {
+  const roomBlocks = new Int32Array(ports * queues);
+  const vl15Blocks = new Int32Array(ports);
+  const need = blocksOf(
+    spec.maxWireBytes ?? (spec.traffic ? Math.max(...spec.traffic.sizes.map((s) => s.wireBytes)) : 4096 + 128),
+  );
+  const lay = (port: number, blocks: BufferBlocks, dataVls: number, path: string): void => {
+    for (let vl = 0; vl < vls; vl++) {
+      const room = roomOf(blocks, vl, dataVls);
+      if (vl < dataVls && (!Number.isInteger(room) || (room < need && room !== 0) || room > 0xffff))
+        fail(path, `${room} blocks for VL ${vl}; the largest packet needs ${need}, at most 65535`);
+      roomBlocks[port * queues + vl] = room;
+    }
+  };
+  spec.switches.forEach((s, i) => {
+    for (let port = 1; port <= s.portCount; port++) {
+      lay(portBase[i] + port - 1, s.portBufferBlocks?.[port] ?? s.bufferBlocks, s.dataVls, `switches[${i}].bufferBlocks`);
+      vl15Blocks[portBase[i] + port - 1] = s.vl15Blocks ?? 64;
+    }
+  });
+  spec.hostPorts.forEach((h, i) => {
+    lay(switchPorts + i, h.bufferBlocks, h.dataVls, `hostPorts[${i}].bufferBlocks`);
+  });
+  return { roomBlocks, vl15Blocks };
+}
+
+function arbTable(arb: VlArbSpec, vls: number, path: string): ArbTable {
+  for (const e of [...arb.high, ...arb.low])
+    if (!(e.vl >= 0 && e.vl < 15 && Number.isInteger(e.weight) && e.weight >= 0 && e.weight <= 255))
+      fail(path, `bad entry ${e.vl}:${e.weight}`);
+  const keep = (list: VlArbSpec['high']) => list.filter((e) => e.weight > 0 && e.vl < vls);
+  const high = keep(arb.high);
+  const low = keep(arb.low);
+  return {
+    highVl: Uint8Array.from(high, (e) => e.vl),
+    highWeight: Int32Array.from(high, (e) => e.weight),
+    lowVl: Uint8Array.from(low, (e) => e.vl),
+    lowWeight: Int32Array.from(low, (e) => e.weight),
+    highLimitBytes: arb.highLimit === 255 ? Number.POSITIVE_INFINITY : arb.highLimit * 4096,
+  };
+}
+
+const isVlArb = (v: object): boolean => 'low' in v;
+
+function layTables(spec: FabricSpec, portBase: Int32Array, switchPorts: number, ports: number, vls: number) {
+  const { switches, hostPorts } = spec;
+  const lids = Math.max(1, ...switches.map((s) => s.lft.length), ...hostPorts.map((h) => h.lid + (1 << (h.lmc ?? 0))));
+  if (lids > FIRST_MULTICAST_LID) fail('lft', `${lids} unicast LIDs, at most ${FIRST_MULTICAST_LID}`);
+  const lft = new Uint8Array(switches.length * lids).fill(LFT_DROP);
+  const sl2vlBase = new Int32Array(switches.length + hostPorts.length);
+  const sl2vlStrideIn = new Int32Array(switches.length);
+  const sl2vlStrideOut = new Int32Array(switches.length);
+  const maps: Uint8Array[] = [Uint8Array.from({ length: 16 }, (_, i) => i)];
+  let mapEnd = 16;
+  const mapFor = (map: Uint8Array | undefined): number => {
+    if (map === undefined) return 0;
+    const known = maps.indexOf(map);
+    if (known >= 0) return maps.slice(0, known).reduce((n, m) => n + m.length, 0);
+    maps.push(map);
+    mapEnd += map.length;
+    return mapEnd - map.length;
+  };
+  const arbTables: ArbTable[] = [
+    arbTable(
+      { high: [], low: Array.from({ length: vls }, (_, vl) => ({ vl, weight: DEFAULT_VL_WEIGHT })), highLimit: 255 },
+      vls,
+      'vlArb',
+    ),
+  ];
+  const arbSeen = new Map<VlArbSpec, number>();
+  const arbFor = (arb: VlArbSpec | undefined, path: string): number => {
+    if (arb === undefined) return 0;
+    let index = arbSeen.get(arb);
+    if (index === undefined) {
+      index = arbTables.push(arbTable(arb, vls, path)) - 1;
+      arbSeen.set(arb, index);
+    }
+    return index;
+  };
+  const arbOf = new Int32Array(ports);
+  const hoqPs = new Float64Array(ports).fill(Number.POSITIVE_INFINITY);
+  const life = new Float64Array(ports).fill(Number.POSITIVE_INFINITY);
+  const stallCount = new Int32Array(ports);
+  const isFifo = new Uint8Array(switches.length);
+  const randomTie = new Uint8Array(switches.length);
+  const partitions: (PartitionSpec | null)[] = new Array(ports).fill(null);
+  const mft: (ReadonlyMap<number, readonly number[]> | null)[] = [];
+  switches.forEach((s, i) => {
+    const path = `switches[${i}]`;
+    lft.set(s.lft, i * lids);
+    isFifo[i] = s.model === 'fifo' ? 1 : 0;
+    randomTie[i] = s.tie === 'random' ? 1 : 0;
+    mft.push(s.mft === undefined ? null : new Map(s.mft));
+    const row = (s.portCount + 1) * 16;
+    if (s.sl2vl !== undefined && s.sl2vl.length !== 16 && s.sl2vl.length !== (s.portCount + 1) * row)
+      fail(`${path}.sl2vl`, `${s.sl2vl.length} entries`);
+    sl2vlBase[i] = mapFor(s.sl2vl);
+    if (s.sl2vl !== undefined && s.sl2vl.length !== 16) {
+      sl2vlStrideIn[i] = row;
+      sl2vlStrideOut[i] = 16;
+    }
+    for (let port = 1; port <= s.portCount; port++) {
+      const p = portBase[i] + port - 1;
+      arbOf[p] = arbFor(perPort(s.vlArb, port, isVlArb), `${path}.vlArb`);
+      hoqPs[p] = lifePs(typeof s.hoqLife === 'object' ? s.hoqLife[port] : s.hoqLife);
+      life[p] = lifePs(s.lifeTime);
+      stallCount[p] = s.vlStallCount ?? 0;
+      partitions[p] = s.partitions?.[port] ?? null;
+    }
+  });
+  hostPorts.forEach((h, i) => {
+    if (h.sl2vl !== undefined && h.sl2vl.length !== 16) fail(`hostPorts[${i}].sl2vl`, `${h.sl2vl.length} entries`);
+    sl2vlBase[switches.length + i] = mapFor(h.sl2vl);
+    arbOf[switchPorts + i] = arbFor(h.vlArb, `hostPorts[${i}].vlArb`);
+  });
+  const sl2vl = new Uint8Array(mapEnd);
+  let at = 0;
+  for (const map of maps) {
+    sl2vl.set(map, at);
+    at += map.length;
+  }
+  return {
+    lids,
+    lft,
+    mft,
+    sl2vl,
+    sl2vlBase,
+    sl2vlStrideIn,
+    sl2vlStrideOut,
+    arbTables,
+    arbOf,
+    isFifo,
+    randomTie,
+    hoqPs,
+    lifePs: life,
+    stallCount,
+    partitions,
+  };
+}
+
+function layProcesses(
+  spec: FabricSpec,
+  portBase: Int32Array,
+  switchPorts: number,
+  ports: number,
+  peer: Int32Array,
+  switchOf: Int32Array,
+  maxPorts: number,
+) {
+  const maskWords = (maxPorts + 31) >> 5;
+  const width = 32 * maskWords;
+  const members: number[][] = spec.switches.map((s, i) => Array.from({ length: s.portCount }, (_, p) => portBase[i] + p));
+  const open = new Map<number, number[]>(); // by switch: the group of its hosts that still has room
+  for (let p = switchPorts; p < ports; p++) {
+    const at = peer[p] >= 0 ? switchOf[peer[p]] : -1;
+    let group = open.get(at);
+    if (group === undefined || group.length === Math.min(width, 32) || at < 0) {
+      group = [];
+      members.push(group);
+      open.set(at, group);
+    }
+    group.push(p);
+  }
+  const processOf = new Int32Array(ports);
+  const bitOf = new Int32Array(ports);
+  const processPort = new Int32Array(members.length * width).fill(-1);
+  members.forEach((list, process) => {
+    list.forEach((p, bit) => {
+      processOf[p] = process;
+      bitOf[p] = bit;
+      processPort[process * width + bit] = p;
+    });
+  });
+  return { maskWords, processes: members.length, processOf, bitOf, processPort };
+}
+
+function layTimes(
+  spec: FabricSpec,
+  switchPorts: number,
+  ports: number,
+  cables: { peer: Int32Array; psPerByte: Float64Array; propagationPs: Float64Array },
+  switchOf: Int32Array,
+  minWireBytes: number,
+) {
+  const { peer, psPerByte, propagationPs } = cables;
+  const hopPs = new Float64Array(ports);
+  const creditPs = new Float64Array(ports);
+  const sinkPsPerByte = new Float64Array(ports);
+  const sinkLatencyPs = new Float64Array(ports);
+  const maxWireBytes = spec.maxWireBytes ?? (spec.traffic ? Math.max(...spec.traffic.sizes.map((s) => s.wireBytes)) : 4096 + 128);
+  let lookaheadPs = Number.POSITIVE_INFINITY;
+  let longestEventPs = 0;
+  let least = Number.POSITIVE_INFINITY; // time of the smallest packet on the fastest link: what a credit takes at least
+  for (let p = 0; p < ports; p++) if (peer[p] >= 0) least = Math.min(least, Math.ceil(minWireBytes * psPerByte[p]));
+  for (let p = 0; p < ports; p++) {
+    if (peer[p] < 0) continue;
+    const to = peer[p];
+    hopPs[p] = propagationPs[p] + (to < switchPorts ? spec.switches[switchOf[to]].latencyPs : 0);
+    const own = p < switchPorts ? spec.switches[switchOf[p]] : spec.hostPorts[p - switchPorts];
+    creditPs[p] = propagationPs[p] + (own.creditReturnPs ?? 0);
+    const serial = Math.ceil(maxWireBytes * psPerByte[p]);
+    longestEventPs = Math.max(longestEventPs, hopPs[p] + serial, creditPs[p] + serial);
+    lookaheadPs = Math.min(lookaheadPs, to < switchPorts ? hopPs[p] : propagationPs[p] + Math.ceil(minWireBytes * psPerByte[p]));
+    if (p < switchPorts) lookaheadPs = Math.min(lookaheadPs, creditPs[p] + least);
+  }
+  spec.hostPorts.forEach((h, i) => {
+    sinkPsPerByte[switchPorts + i] = h.sinkPsPerByte ?? 0;
+    sinkLatencyPs[switchPorts + i] = h.sinkLatencyPs ?? 0;
+  });
+  const mode = spec.traffic?.mode;
+  if (mode?.kind === 'closed' && mode.responsePs !== undefined) lookaheadPs = Math.min(lookaheadPs, mode.responsePs);
+  if (lookaheadPs === Number.POSITIVE_INFINITY) lookaheadPs = 1_000_000;
+  if (!(lookaheadPs >= 1)) fail('links', 'a hop without propagation and latency: there must be some');
+  assert(Number.isSafeInteger(lookaheadPs), () => `lookahead ${lookaheadPs} ps is not whole`);
+  return { hopPs, creditPs, sinkPsPerByte, sinkLatencyPs, lookaheadPs, longestEventPs };
+}
+
+/** Whether some switch has an output faster than an input: then a packet may have to wait for its own tail. */
+function hasFasterOutput(
+  switches: readonly SwitchSpec[],
+  portBase: Int32Array,
+  psPerByte: Float64Array,
+  peer: Int32Array,
+): boolean {
+  return switches.some((_, s) => {
+    const rates = [];
+    for (let p = portBase[s]; p < portBase[s + 1]; p++) if (peer[p] >= 0) rates.push(psPerByte[p]);
+    return new Set(rates).size > 1;
+  });
+}
