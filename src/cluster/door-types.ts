@@ -7,17 +7,17 @@ import type { Ps } from '../sim/index.ts';
 import type { Topology } from '../topology/index.ts';
 import type { RunProgress, RunSummary } from './types.ts';
 
-/** Who sends to whom, among the hosts that take part, numbered 0 … N−1 in their order. */
-export const TRAFFIC_PATTERNS = {
-  uniform: 'each message to a host drawn at random, never oneself',
-  permutation: 'each host sends to one other host all the time, drawn once by the seed',
-  shift: 'host i sends to host (i + --shift) mod N',
-  bisection: 'host i of one half sends to host i + N/2 of the other, and back',
-  incast: 'all hosts send to one, --target',
-  'hot-spot': 'uniform, but a share of all messages (--hot-share) goes to one host, --target',
-  'all-to-all': 'each host sends to all others in turn, beginning with its next neighbour',
-} as const;
-export type TrafficPattern = keyof typeof TRAFFIC_PATTERNS;
+/**
+ * Who sends to whom, among the hosts that take part, numbered 0 … N−1 in their order.
+ * - `uniform`      each message to a host drawn at random, never oneself
+ * - `permutation`  each host sends to one other host all the time, drawn once by the seed
+ * - `shift`        host i sends to host (i + shift) mod N
+ * - `bisection`    host i of one half sends to host i + N/2 of the other, and back
+ * - `incast`       all hosts send to one, the target
+ * - `hot-spot`     uniform, but a share of all messages goes to one host, the target
+ * - `all-to-all`   each host sends to all others in turn, beginning with its next neighbour
+ */
+export type TrafficPattern = 'uniform' | 'permutation' | 'shift' | 'bisection' | 'incast' | 'hot-spot' | 'all-to-all';
 
 /** Synthetic traffic: sources in the kernel, no program, no payload bytes. */
 export interface TrafficOptions {
