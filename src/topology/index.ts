@@ -6,10 +6,13 @@
  * - `document.ts` `schema.ts` `check.ts`   YAML and JSON with positions; the shape of a file; what does not fit it
  * - `resolve.ts` `settings.ts` `connect.ts` `members.ts` `faults.ts`   from a file's words to the graph
  * - `generators.ts` `generate-trees.ts` `generate-grids.ts` `plan.ts` `spec.ts`   generated fabrics
+ * - `net-records.ts` `import-net.ts`   ibnetdiscover output and ibsim files
+ * - `export.ts` `export-file.ts` `export-net.ts`   the same formats, written
  * - `builder.ts`       names, ports, GUIDs and LIDs kept unique while a topology grows
  * - `speeds.ts` `switch-types.ts` `products.ts`   link speeds, switch products, what device ids mean
  * - `names.ts` `units.ts` `qos.ts` `limits.ts` `issue.ts` `lazy.ts`   ranges, units, virtual lanes, limits, errors, late libraries
  */
+export { exportTopology, type TopologyFormat } from './export.ts';
 export { formatEnd, parseFault } from './faults.ts';
 export { GENERATORS, type Generator } from './generators.ts';
 export { formatTopologyIssue, TopologyError } from './issue.ts';

@@ -23,11 +23,13 @@ export function formatTopologyIssue(issue: TopologyIssue): string {
 /** Where in the source something stands: a path of keys and indexes. The reader of the format turns it into line and column. */
 export type Place = readonly (string | number)[];
 
-/** The position of a place; `atKey` asks for the key rather than its value. */
-export type Locate = (place: Place, atKey?: boolean) => { line?: number; column?: number };
+/** The position of a place; `atKey` asks for the key rather than its value. `path` replaces the place's own form. */
+export type Locate = (place: Place, atKey?: boolean) => { line?: number; column?: number; path?: string };
 
 /** At most this many issues are kept; a last one says how many more there are. */
 const MAX_ISSUES = 100;
+/** Issues without a line come after those with one. */
+const LAST = Number.MAX_SAFE_INTEGER;
 
 /** Collects issues and warnings of one source. */
 export class IssueList {
@@ -72,11 +74,12 @@ export class IssueList {
   throwIfAny(): void {
     if (this.#issues.length === 0) return;
     const rest = this.#dropped > 0 ? [{ file: this.#file, path: '', message: `and ${this.#dropped} more` }] : [];
-    throw new TopologyError([...this.#issues, ...rest]);
+    const inOrder = [...this.#issues].sort((a, b) => (a.line ?? LAST) - (b.line ?? LAST) || (a.column ?? 0) - (b.column ?? 0));
+    throw new TopologyError([...inOrder, ...rest]);
   }
 
   #make(place: Place, message: string, atKey: boolean): TopologyIssue {
-    return { file: this.#file, ...this.#locate(place, atKey), path: formatPlace(place), message };
+    return { file: this.#file, path: formatPlace(place), ...this.#locate(place, atKey), message };
   }
 }
 

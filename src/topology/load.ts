@@ -2,10 +2,11 @@
  * The way in: a file, a text, or a generator specification becomes a `Topology`, or a `TopologyError` that names all that is wrong.
  */
 import { readFileSync } from 'node:fs';
-import { basename, extname } from 'node:path';
+import { basename, dirname, extname, join } from 'node:path';
 import { checkShape } from './check.ts';
 import { readDocument } from './document.ts';
 import { GENERATORS } from './generators.ts';
+import { importNet } from './import-net.ts';
 import { didYouMean, oneOf, TopologyError } from './issue.ts';
 import { MAX_FILE_BYTES } from './limits.ts';
 import { resolveFile } from './resolve.ts';
@@ -15,6 +16,8 @@ import type { HcaCatalog, Topology } from './types.ts';
 export interface LoadOptions {
   /** The HCA profiles there are; without it, their names are not checked. */
   readonly catalog?: HcaCatalog | undefined;
+  /** Reads a file that an ibsim file includes; `loadTopology` looks beside the file, the others include nothing without this. */
+  readonly include?: ((name: string) => string | undefined) | undefined;
 }
 
 /** Loads what a user named: a file, else a specification such as `fat-tree:k=4,levels=2`. Throws `TopologyError`. */
@@ -32,7 +35,7 @@ export function loadTopology(source: string, options: LoadOptions = {}): Topolog
       { file: source, path: '', message: `${reason}, and no generator begins like this (${oneOf(kinds)})${hint}` },
     ]);
   }
-  return loadTopologyBytes(bytes, source, options);
+  return loadTopologyBytes(bytes, source, { include: includeFrom(source), ...options });
 }
 
 /** As `loadTopology`, for a file's bytes. */
@@ -51,8 +54,27 @@ export function loadTopologyBytes(bytes: Uint8Array, file: string, options: Load
 /** As `loadTopology`, for a text. `file` names it in messages, and its ending helps to tell the formats apart. */
 export function loadTopologyText(text: string, file: string, options: LoadOptions = {}): Topology {
   const resolveOptions = { source: file, fallbackName: basename(file, extname(file)) || 'topology', catalog: options.catalog };
+  if (isNetText(text, file)) return importNet(text, { ...resolveOptions, include: options.include });
   const { value, issues } = readDocument(text, file);
   return resolveFile(checkShape(value, issues), issues, resolveOptions);
+}
+
+/** `ibnetdiscover` and ibsim files: by a line that opens a node in their way; a name's ending decides for texts without any. */
+function isNetText(text: string, file: string): boolean {
+  if (['.yaml', '.yml', '.json'].includes(extname(file))) return false;
+  return ['.net', '.ibnetdiscover'].includes(extname(file)) || /^(?:Switch|Hca|Ca|Rt)[ \t]+[0-9]+[ \t]+"/m.test(text);
+}
+
+/** Reads what a file includes, from the folder that it is in. */
+function includeFrom(file: string): (name: string) => string | undefined {
+  return (name) => {
+    try {
+      const bytes = readFileSync(join(dirname(file), name));
+      return bytes.length > MAX_FILE_BYTES ? undefined : bytes.toString('utf8');
+    } catch {
+      return undefined;
+    }
+  };
 }
 
 /** For tests and tools that want the issues alone: an empty list where `text` is a topology. */
