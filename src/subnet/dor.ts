@@ -28,7 +28,7 @@ export interface GridShape {
 /** Service levels and VLs that a routing asks for. */
 export interface PathLevels {
   /** SL from switch `a` to switch `b` at `a * switchCount + b`. */
-  readonly sls: Uint8Array;
+  readonly pathSls: Uint8Array;
   /** VL for each output slot and SL, at `slot * 16 + sl`. */
   readonly vls: Uint8Array;
   /** Data VLs that every link must have. */
@@ -44,12 +44,12 @@ export function routeDor(index: SubnetIndex, lids: LidPlan, shape: GridShape = g
 export function datelineLevels(index: SubnetIndex, shape: GridShape): PathLevels {
   const dimensions = shape.radix.length;
   if (dimensions > 4) throw subnetError('routing.datelines', `${dimensions} dimensions do not fit the four bits of an SL`);
-  const sls = new Uint8Array(index.switchCount * index.switchCount);
+  const pathSls = new Uint8Array(index.switchCount * index.switchCount);
   for (let a = 0; a < index.switchCount; a++) {
     for (let b = 0; b < index.switchCount; b++) {
       let sl = 0;
       for (let d = 0; d < dimensions; d++) if (crossesSeam(shape, a, b, d)) sl |= 1 << d;
-      sls[a * index.switchCount + b] = sl;
+      pathSls[a * index.switchCount + b] = sl;
     }
   }
   const vls = new Uint8Array(index.peerSwitch.length * 16);
@@ -57,7 +57,7 @@ export function datelineLevels(index: SubnetIndex, shape: GridShape): PathLevels
     if (direction < 0 || !shape.wraps[direction >> 1]) return;
     for (let sl = 0; sl < 16; sl++) vls[slot * 16 + sl] = (sl >> (direction >> 1)) & 1;
   });
-  return { sls, vls, vlCount: shape.wraps.includes(true) ? 2 : 1 };
+  return { pathSls, vls, vlCount: shape.wraps.includes(true) ? 2 : 1 };
 }
 
 /**

@@ -12,7 +12,14 @@
  * - `reachability.ts` follows tables hop by hop
  * - `multicast.ts`   one spanning tree an MLID
  * - `dependency.ts`  the deadlock check: cycles of channel dependencies
+ * - `qos.ts`         link settings, SL2VL and VL arbitration tables
+ * - `partitions.ts`  P_Key tables
+ * - `paths.ts`       path records, and who answers for them
+ * - `configure.ts`   all of it in one call
+ * - `analysis.ts`    link loads and effective bisection bandwidth
  */
+export * from './analysis.ts';
+export * from './configure.ts';
 export * from './forwarding.ts';
 export * from './graph.ts';
 export * from './lids.ts';
@@ -24,3 +31,6 @@ export * from './multicast.ts';
 export * from './reachability.ts';
 export * from './routing.ts';
 export * from './up-down.ts';
+export * from './partitions.ts';
+export * from './paths.ts';
+export * from './qos.ts';

@@ -16,7 +16,7 @@ function route(graph: SubnetGraph, extra: Partial<RoutingOptions> = {}) {
   const index = indexGraph(graph);
   const lids = assignLids(index);
   const routing = computeRouting(index, lids, { engine: 'dor', ...extra });
-  const levels = routing.levels === undefined ? {} : { vls: routing.levels.vls, pathSls: routing.levels.sls };
+  const levels = routing.levels === undefined ? {} : { vls: routing.levels.vls, pathSls: routing.levels.pathSls };
   return { index, lids, routing, cycle: findDependencyCycle({ index, lids, tables: routing.tables, ...levels }) };
 }
 
