@@ -143,6 +143,29 @@ function crossesSeam(shape: GridShape, a: number, b: number, d: number): boolean
   return from !== to && goesUp(shape, d, from, to) !== to > from;
 }
 
+/**
+ * Where a switch hangs on a multicast tree: the union of the paths from the root in dimension order, over no seam. Such a tree
+ * turns from a later dimension to an earlier one only in the root's own row (plane …), so it closes no cycle with the unicast paths.
+ */
+export function gridTreeParent(index: SubnetIndex, shape: GridShape): (root: number, s: number) => number {
+  const { radix, coordinates, directions } = shape;
+  const dimensions = radix.length;
+  return (root, s) => {
+    for (let d = dimensions - 1; d >= 0; d--) {
+      const from = coordinates[s * dimensions + d]!;
+      const to = coordinates[root * dimensions + d]!;
+      if (from === to) continue;
+      const step = to > from ? 1 : -1;
+      for (let slot = index.portBase[s]! + 1; slot < index.portBase[s + 1]!; slot++) {
+        const peer = index.peerSwitch[slot]!;
+        if (peer >= 0 && directions[slot]! >> 1 === d && coordinates[peer * dimensions + d] === from + step) return slot;
+      }
+      return -1;
+    }
+    return -1;
+  };
+}
+
 /** Finds the ports of the next step in dimension order. A switch whose way is cut anywhere has none. */
 export function dorFinder(index: SubnetIndex, shape: GridShape): NextHopFinder {
   const trail = new Int32Array(index.switchCount);

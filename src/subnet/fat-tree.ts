@@ -13,6 +13,7 @@
 import { type ForwardingTables, newNextHops, newTables, type NextHops, UNREACHED } from './forwarding.ts';
 import { describeSlot, type SubnetIndex, subnetError } from './graph.ts';
 import type { LidPlan } from './lids.ts';
+import { rootRanks } from './up-down.ts';
 
 /** What the graph is as a tree. */
 export interface TreeShape {
@@ -58,12 +59,12 @@ export function routeFatTree(index: SubnetIndex, lids: LidPlan, shape: TreeShape
 }
 
 /**
- * Levels, uplinks and host order. Levels come from the graph if every switch tells its own, else from the distance to the
- * nearest switch with an adapter.
+ * Levels, uplinks and host order. Levels come from the distance to the nearest of `roots` if they are given, else from the graph if every
+ * switch tells its own, else from the distance to the nearest switch with an adapter.
  * @throws ConfigError naming the link that does not fit a tree.
  */
-export function treeShape(index: SubnetIndex): TreeShape {
-  const levels = switchLevels(index);
+export function treeShape(index: SubnetIndex, roots?: readonly number[]): TreeShape {
+  const levels = roots === undefined ? switchLevels(index) : levelsBelow(rootRanks(index, roots));
   const levelCount = levels.reduce((most, level) => Math.max(most, level), -1) + 1;
   index.peerSwitch.forEach((peer, slot) => {
     if (peer < 0 || Math.abs(levels[peer]! - levels[index.slotSwitch[slot]!]!) === 1) return;
@@ -77,6 +78,11 @@ export function treeShape(index: SubnetIndex): TreeShape {
     dividers[level + 1] = dividers[level]! * widest;
   }
   return { levels, levelCount, upSlots, hostOrder: hostOrder(index, levels, levelCount), dividers };
+}
+
+function levelsBelow(ranks: Int32Array): Int32Array {
+  const deepest = ranks.reduce((most, rank) => Math.max(most, rank), 0);
+  return ranks.map((rank) => deepest - rank);
 }
 
 function switchLevels(index: SubnetIndex): Int32Array {

@@ -27,6 +27,8 @@ export interface TreeRules {
   readonly roots?: readonly number[];
   /** The up/down order, 0 = top: the tree then descends from its root wherever members can be reached that way. */
   readonly order?: Int32Array;
+  /** The slot by which switch `s` should hang on the tree with that root; −1 = nowhere. If it leaves out a member, any tree is taken. */
+  readonly parent?: (root: number, s: number) => number;
 }
 
 /** The tree of one MLID. */
@@ -86,7 +88,7 @@ function buildTree(index: SubnetIndex, group: MulticastGroup, rules: TreeRules):
     masks[s * words + (port >>> 5)]! |= 1 << (port & 31);
   };
   const root = chooseRoot(index, group, rules);
-  const towardRoot = root < 0 ? new Int32Array(0) : spanningTree(index, root, group, rules.order);
+  const towardRoot = root < 0 ? new Int32Array(0) : spanningTree(index, root, group, rules);
   const unreachable: number[] = [];
   for (const member of group.members) {
     const home = index.adapterSwitch[member]!;
@@ -129,18 +131,44 @@ function chooseRoot(index: SubnetIndex, group: MulticastGroup, rules: TreeRules)
   return candidates.reduce((best, s) => (best < 0 || better(s, best) ? s : best), -1);
 }
 
-/** For each switch the slot toward the root, breadth first over the lowest ports; −1 at the root and where there is no way. */
-function spanningTree(index: SubnetIndex, root: number, group: MulticastGroup, order: Int32Array | undefined): Int32Array {
+/** For each switch the slot toward the root; −1 at the root and where there is no way. */
+function spanningTree(index: SubnetIndex, root: number, group: MulticastGroup, rules: TreeRules): Int32Array {
+  const complete = (towardRoot: Int32Array) =>
+    group.members.every((member) => {
+      const home = index.adapterSwitch[member]!;
+      return home < 0 || home === root || towardRoot[home] !== -1;
+    });
+  if (rules.parent !== undefined) {
+    const towardRoot = plannedTree(index, root, rules.parent);
+    if (complete(towardRoot)) return towardRoot;
+  }
   const towardRoot = new Int32Array(index.switchCount).fill(-1);
-  growTree(index, root, towardRoot, order);
-  const missing = group.members.some((member) => {
-    const home = index.adapterSwitch[member]!;
-    return home >= 0 && home !== root && towardRoot[home] === -1;
-  });
-  if (order !== undefined && missing) growTree(index, root, towardRoot, undefined);
+  growTree(index, root, towardRoot, rules.order);
+  if (rules.order !== undefined && !complete(towardRoot)) growTree(index, root, towardRoot, undefined);
   return towardRoot;
 }
 
+/** Parents as the routing engine wants them; a switch whose way to the root is cut has none. */
+function plannedTree(index: SubnetIndex, root: number, parent: (root: number, s: number) => number): Int32Array {
+  const towardRoot = Int32Array.from({ length: index.switchCount }, (_, s) => (s === root ? -1 : parent(root, s)));
+  const joined = new Uint8Array(index.switchCount);
+  joined[root] = 1;
+  for (let first = 0; first < index.switchCount; first++) {
+    const way: number[] = [];
+    let s = first;
+    while (joined[s] === 0 && towardRoot[s] !== -1 && way.length <= index.switchCount) {
+      way.push(s);
+      s = index.peerSwitch[towardRoot[s]!]!;
+    }
+    for (const step of way) {
+      if (joined[s] === 1) joined[step] = 1;
+      else towardRoot[step] = -1;
+    }
+  }
+  return towardRoot;
+}
+
+/** Grows the tree breadth first over the lowest ports; with `order`, downward only. */
 function growTree(index: SubnetIndex, root: number, towardRoot: Int32Array, order: Int32Array | undefined): void {
   const inTree = [root];
   towardRoot.forEach((slot, s) => {

@@ -10,7 +10,7 @@
  */
 import type { SubnetIndex } from './graph.ts';
 import { subnetError } from './graph.ts';
-import { datelineLevels, gridShape, type PathLevels, routeDor } from './dor.ts';
+import { datelineLevels, gridShape, gridTreeParent, type PathLevels, routeDor } from './dor.ts';
 import { routeFatTree, treeShape } from './fat-tree.ts';
 import { balanceLfts, type ForwardingTables } from './forwarding.ts';
 import type { LidPlan } from './lids.ts';
@@ -25,7 +25,7 @@ export type RoutingEngine = (typeof ROUTING_ENGINES)[number];
 
 export interface RoutingOptions {
   readonly engine: RoutingEngine;
-  /** `up-down` only. */
+  /** `up-down`, and `fat-tree` (GUIDs only: levels are then counted from these switches). */
   readonly roots?: RootChoice;
   /** `dor` only: break the rings of a torus by SL and VL. Default false. */
   readonly datelines?: boolean;
@@ -62,7 +62,10 @@ function refuseIdleOptions(options: RoutingOptions): void {
   const { engine } = options;
   if (!ROUTING_ENGINES.includes(engine))
     throw subnetError('routing.engine', `${String(engine)} is no routing engine; there are ${ROUTING_ENGINES.join(', ')}`);
-  if (options.roots !== undefined && engine !== 'up-down') throw subnetError('routing.roots', `has no effect on ${engine}`);
+  if (options.roots !== undefined && engine !== 'up-down' && engine !== 'fat-tree')
+    throw subnetError('routing.roots', `has no effect on ${engine}`);
+  if (engine === 'fat-tree' && typeof options.roots === 'string')
+    throw subnetError('routing.roots', `${options.roots} is for up-down; fat-tree takes GUIDs, or finds levels by itself`);
   if (options.datelines !== undefined && engine !== 'dor') throw subnetError('routing.datelines', `has no effect on ${engine}`);
 }
 
@@ -78,7 +81,7 @@ function runEngine(index: SubnetIndex, lids: LidPlan, options: RoutingOptions): 
     };
   }
   if (options.engine === 'fat-tree') {
-    const shape = treeShape(index);
+    const shape = treeShape(index, options.roots === undefined ? undefined : chooseRoots(index, options.roots));
     const roots = [...shape.levels.keys()].filter((s) => shape.levels[s] === shape.levelCount - 1);
     const order = Int32Array.from(shape.levels, (level) => shape.levelCount - level);
     return { tables: routeFatTree(index, lids, shape), levels: undefined, treeRules: { roots, order } };
@@ -87,7 +90,7 @@ function runEngine(index: SubnetIndex, lids: LidPlan, options: RoutingOptions): 
   if (options.datelines === true && !shape.wraps.includes(true))
     throw subnetError('routing.datelines', 'has no effect: no dimension of this fabric is a ring');
   const levels = options.datelines === true ? datelineLevels(index, shape) : undefined;
-  return { tables: routeDor(index, lids, shape), levels, treeRules: {} };
+  return { tables: routeDor(index, lids, shape), levels, treeRules: { parent: gridTreeParent(index, shape) } };
 }
 
 function refuseUnreachable(index: SubnetIndex, reachability: Reachability, engine: string): never {

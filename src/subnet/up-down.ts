@@ -92,8 +92,8 @@ function centerSwitch(index: SubnetIndex): number {
   return best;
 }
 
-/** The place of each switch in the total order, 0 = top. @throws ConfigError when no root reaches a switch. */
-export function upDownOrder(index: SubnetIndex, roots: readonly number[]): Int32Array {
+/** Hops from each switch to the nearest root. @throws ConfigError when no root reaches a switch. */
+export function rootRanks(index: SubnetIndex, roots: readonly number[]): Int32Array {
   const rank = new Int32Array(index.switchCount).fill(-1);
   const queue = [...roots];
   for (const root of roots) rank[root] = 0;
@@ -107,8 +107,14 @@ export function upDownOrder(index: SubnetIndex, roots: readonly number[]): Int32
     }
   }
   const lost = rank.indexOf(-1);
+  if (lost >= 0) throw subnetError('routing.roots', `no root switch is connected to switch ${index.graph.switches[lost]!.name}`);
+  return rank;
+}
+
+/** The place of each switch in the total order, 0 = top. @throws ConfigError when no root reaches a switch. */
+export function upDownOrder(index: SubnetIndex, roots: readonly number[]): Int32Array {
+  const rank = rootRanks(index, roots);
   const { switches } = index.graph;
-  if (lost >= 0) throw subnetError('routing.roots', `no root switch is connected to switch ${switches[lost]!.name}`);
   const order = switches.map((_, s) => s);
   order.sort((a, b) => rank[a]! - rank[b]! || (switches[a]!.guid < switches[b]!.guid ? -1 : 1));
   const place = new Int32Array(index.switchCount);

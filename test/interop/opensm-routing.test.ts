@@ -2,10 +2,14 @@
 import { describe, expect, it } from 'vitest';
 import {
   assignLids,
+  computeRouting,
+  findDependencyCycle,
   type ForwardingTables,
   indexGraph,
+  LidTracer,
   type LidPlan,
   routeMinHop,
+  type RoutingOptions,
   type SubnetGraph,
 } from '../../src/subnet/index.ts';
 import { GraphBuilder, grid, ring, tree2, tree3 } from '../subnet/graphs.ts';
@@ -79,4 +83,73 @@ describe('min-hop against OpenSM', () => {
       });
     }
   }
+});
+
+/** ibdmchk's verdict: whether it found a credit loop. Throws if it gave none. */
+function creditLoop(check: string): boolean {
+  if (check.includes('no credit loops found')) return false;
+  if (/Found credit loop|credit loops in routing/.test(check)) return true;
+  throw new Error(`no verdict from ibdmchk:\n${check}`);
+}
+
+/** Their tables in our form. */
+function theirTables(graph: SubnetGraph, lids: LidPlan, result: OpenSmResult): ForwardingTables {
+  const stride = lids.maxLid + 1;
+  const ports = new Uint8Array(graph.switches.length * stride).fill(255);
+  graph.switches.forEach((node, s) => {
+    for (const [lid, { port }] of result.tables.get(node.guid)!) if (lid < stride) ports[s * stride + lid] = port;
+  });
+  return { stride, ports };
+}
+
+const roots = (graph: SubnetGraph, ...switches: number[]) => switches.map((s) => graph.switches[s]!.guid);
+const named = (name: string) => fabrics.find(([title]) => title === name)![1];
+
+/** Engine there, engine here, fabric, roots. */
+const cases: [string, RoutingOptions, string, bigint[]?][] = [
+  ...fabrics.map(([name]): [string, RoutingOptions, string] => ['minhop', { engine: 'min-hop' }, name]),
+  ...fabrics.map(([name, graph]): [string, RoutingOptions, string, bigint[]] => {
+    const tops = graph.switches.flatMap((node, s) =>
+      node.level === Math.max(...graph.switches.map((n) => n.level ?? -1)) ? [s] : [],
+    );
+    const chosen = roots(graph, ...(tops.length > 0 ? tops : [0]));
+    return ['updn', { engine: 'up-down', roots: chosen }, name, chosen];
+  }),
+  ['ftree', { engine: 'fat-tree' }, 'a two-level tree'],
+  ['ftree', { engine: 'fat-tree' }, 'a two-level tree with parallel links'],
+  ['ftree', { engine: 'fat-tree' }, 'a three-level tree'],
+];
+
+describe('paths and credit loops against OpenSM and ibdmchk', () => {
+  for (const [theirs, options, name, rootGuids] of cases) {
+    it(`${options.engine} on ${name}`, async () => {
+      const result = await runOpenSm(named(name), theirs, rootGuids === undefined ? {} : { roots: rootGuids });
+      expect(result.log).toContain(`${theirs} tables configured on all switches`);
+      const graph = withLids(named(name), result);
+      const index = indexGraph(graph);
+      const lids = assignLids(index);
+      const routing = computeRouting(index, lids, options);
+      const tracer = new LidTracer(index, lids, routing.tables);
+      lids.adapterLids.forEach((lid) => {
+        tracer.trace(lid);
+        const hops = graph.switches.map((node) => result.tables.get(node.guid)!.get(lid)!.hops);
+        expect([...tracer.hops]).toEqual(hops);
+      });
+      // Our check and theirs judge the same tables: theirs.
+      const cycle = findDependencyCycle({ index, lids, tables: theirTables(graph, lids, result) });
+      expect(cycle !== undefined).toBe(creditLoop(result.check));
+      const ours = findDependencyCycle({ index, lids, tables: routing.tables });
+      expect(ours !== undefined).toBe(cycle !== undefined);
+    });
+  }
+
+  it('names the cycle of five that ibdmchk names', async () => {
+    const result = await runOpenSm(named('a ring of five'), 'minhop');
+    expect(result.check).toContain('Found credit loop');
+    const graph = withLids(named('a ring of five'), result);
+    const index = indexGraph(graph);
+    const lids = assignLids(index);
+    const cycle = findDependencyCycle({ index, lids, tables: theirTables(graph, lids, result) });
+    expect(cycle!.channels.length).toBe(5);
+  });
 });

@@ -95,6 +95,19 @@ describe('fat-tree', () => {
     }
   });
 
+  it('counts levels from given roots: an adapter on a spine is no leaf then', () => {
+    const full = withoutLevels(tree2(4, 2, 2));
+    const spare = { ...full, switches: full.switches.map((s) => ({ ...s, portCount: s.portCount + 1 })) };
+    const adapter = { guid: 0x900001n, nodeGuid: 0x900000n, name: 'sharp', port: 1 };
+    const link = { a: { kind: 'adapter', index: 8 }, b: { kind: 'switch', index: 4, port: 5 } } as const;
+    const index = indexGraph({ ...spare, adapters: [...spare.adapters, adapter], links: [...spare.links, link] });
+    const lids = assignLids(index);
+    expect(() => computeRouting(index, lids, { engine: 'fat-tree' })).toThrow('does not join neighbouring levels');
+    const roots = [spare.switches[4]!.guid, spare.switches[5]!.guid];
+    expect(computeRouting(index, lids, { engine: 'fat-tree', roots }).reachability.histogram).toEqual([0, 8, 16, 48]);
+    expect(() => computeRouting(index, lids, { engine: 'fat-tree', roots: 'center' })).toThrow('center is for up-down');
+  });
+
   it('refuses what is no tree, naming a link', () => {
     const index = indexGraph(ring(5));
     expect(() => routeFatTree(index, assignLids(index))).toThrow(

@@ -5,12 +5,13 @@ import {
   BROADCAST_MLID,
   buildMulticastTrees,
   computeRouting,
+  configureSubnet,
   findDependencyCycle,
   indexGraph,
   type MulticastTree,
   type SubnetIndex,
 } from '../../src/subnet/index.ts';
-import { connectedGraph, GraphBuilder, tree2, tree3 } from './graphs.ts';
+import { connectedGraph, GraphBuilder, grid, tree2, tree3 } from './graphs.ts';
 
 /** Copies of one packet that each adapter port gets when `from` sends it; throws when it circles. */
 function flood(index: SubnetIndex, tree: MulticastTree, from: number): number[] {
@@ -57,6 +58,36 @@ describe('multicast trees', () => {
       }),
       { numRuns: 150 },
     );
+  });
+
+  it('close no cycle with dimension-order paths on meshes, nor on tori with datelines', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 2, max: 5 }), { minLength: 1, maxLength: 3 }),
+        fc.boolean(),
+        fc.nat(),
+        (radix, wrap, salt) => {
+          const graph = grid(radix, wrap);
+          const datelines = wrap && radix.some((r) => r > 2);
+          // Few members, so that the root is not always in the middle.
+          const members = graph.adapters.flatMap((_, a) => ((a * 7 + salt) % 3 === 0 ? [a] : []));
+          const multicast = [{ mlid: BROADCAST_MLID, members }];
+          const routing = datelines ? ({ engine: 'dor', datelines } as const) : ({ engine: 'dor' } as const);
+          expect(configureSubnet(graph, { routing, multicast }).multicast[0]!.unreachable).toEqual([]);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('go round a missing cable of a mesh', () => {
+    const full = grid([3, 3], false);
+    const graph = { ...full, links: full.links.filter((_, l) => l !== full.adapters.length + 2) };
+    const index = indexGraph(graph);
+    const routing = computeRouting(index, assignLids(index), { engine: 'dor', allowUnreachable: true });
+    const members = graph.adapters.map((_, a) => a);
+    const [tree] = buildMulticastTrees(index, [{ mlid: 0xc000, members }], routing.treeRules);
+    for (const from of members) expect(flood(index, tree!, from)).toEqual(members.map((a) => (a === from ? 0 : 1)));
   });
 
   it('take a root nearest to the farthest member', () => {
