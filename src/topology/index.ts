@@ -8,16 +8,20 @@
  * - `generators.ts` `generate-trees.ts` `generate-grids.ts` `plan.ts` `spec.ts`   generated fabrics
  * - `net-records.ts` `import-net.ts`   ibnetdiscover output and ibsim files
  * - `export.ts` `export-file.ts` `export-net.ts`   the same formats, written
+ * - `show.ts` `graph.ts`   what a fabric amounts to: levels, diameter, bisection
+ * - `draw.ts` `draw-model.ts`   the fabric as a picture
  * - `builder.ts`       names, ports, GUIDs and LIDs kept unique while a topology grows
  * - `speeds.ts` `switch-types.ts` `products.ts`   link speeds, switch products, what device ids mean
  * - `names.ts` `units.ts` `qos.ts` `limits.ts` `issue.ts` `lazy.ts`   ranges, units, virtual lanes, limits, errors, late libraries
  */
+export { drawTopology } from './draw.ts';
 export { exportTopology, type TopologyFormat } from './export.ts';
 export { formatEnd, parseFault } from './faults.ts';
 export { GENERATORS, type Generator } from './generators.ts';
 export { formatTopologyIssue, TopologyError } from './issue.ts';
 export { checkTopologyText, type LoadOptions, loadTopology, loadTopologyBytes, loadTopologyText } from './load.ts';
 export { type Expansion, expandNames } from './names.ts';
+export { describeTopology } from './show.ts';
 export { generateTopology, isGeneratorSpec, SPEC_SETTINGS } from './spec.ts';
 export * from './speeds.ts';
 export { SWITCH_TYPES, type SwitchType } from './switch-types.ts';

@@ -56,7 +56,7 @@ export class PlanBuilder {
     ]);
   }
 
-  finish(shape: GeneratedShape): FabricPlan {
-    return { shape, switches: this.switches, hosts: this.hosts, links: this.links };
+  finish(shape: Omit<GeneratedShape, 'links'>): FabricPlan {
+    return { shape: { ...shape, links: this.links.length }, switches: this.switches, hosts: this.hosts, links: this.links };
   }
 }

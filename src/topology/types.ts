@@ -198,6 +198,8 @@ export type TopologyFault = { readonly atPs: number; readonly text: string } & (
 export interface GeneratedShape {
   readonly kind: string;
   readonly parameters: Readonly<Record<string, number | readonly number[]>>;
+  /** Links that it made; those added by hand are on top. */
+  readonly links: number;
   /** Links across the worst even cut, where theory gives it exactly. */
   readonly bisectionLinks?: number;
 }
