@@ -1,4 +1,5 @@
 /** Our routing engines and our cycle check against the real OpenSM and ibdmchk. Needs what scripts/setup-interop installs. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   assignLids,
@@ -12,7 +13,7 @@ import {
   type RoutingOptions,
   type SubnetGraph,
 } from '../../src/subnet/index.ts';
-import { GraphBuilder, grid, ring, tree2, tree3 } from '../subnet/graphs.ts';
+import { connectedGraph, GraphBuilder, grid, ring, ringWithChords, tree2, tree3 } from '../subnet/graphs.ts';
 import { type OpenSmResult, runOpenSm } from './opensm-tools.ts';
 
 /** The graph with the LIDs that OpenSM gave. */
@@ -66,6 +67,8 @@ const fabrics: [string, SubnetGraph][] = [
   ['a three-level tree', tree3(4)],
   ['a 4 × 3 torus', grid([4, 3], true, 2)],
   ['a crooked fabric', crooked()],
+  ['a 4 × 3 mesh', grid([4, 3], false, 2)],
+  ['a hypercube', grid([2, 2, 2], false)],
 ];
 
 describe('min-hop against OpenSM', () => {
@@ -118,9 +121,12 @@ const cases: [string, RoutingOptions, string, bigint[]?][] = [
   ['ftree', { engine: 'fat-tree' }, 'a two-level tree'],
   ['ftree', { engine: 'fat-tree' }, 'a two-level tree with parallel links'],
   ['ftree', { engine: 'fat-tree' }, 'a three-level tree'],
+  ['dor', { engine: 'dor' }, 'a ring of five'],
+  ['dor', { engine: 'dor' }, 'a 4 × 3 mesh'],
+  ['dor', { engine: 'dor' }, 'a hypercube'],
 ];
 
-describe('paths and credit loops against OpenSM and ibdmchk', () => {
+describe('tables, paths and credit loops against OpenSM and ibdmchk', () => {
   for (const [theirs, options, name, rootGuids] of cases) {
     it(`${options.engine} on ${name}`, async () => {
       const result = await runOpenSm(named(name), theirs, rootGuids === undefined ? {} : { roots: rootGuids });
@@ -135,6 +141,10 @@ describe('paths and credit loops against OpenSM and ibdmchk', () => {
         const hops = graph.switches.map((node) => result.tables.get(node.guid)!.get(lid)!.hops);
         expect([...tracer.hops]).toEqual(hops);
       });
+      if (options.engine !== 'fat-tree') {
+        const entries = lines(graph, lids, routing.tables, result);
+        expect(entries.ours).toEqual(entries.theirs);
+      }
       // Our check and theirs judge the same tables: theirs.
       const cycle = findDependencyCycle({ index, lids, tables: theirTables(graph, lids, result) });
       expect(cycle !== undefined).toBe(creditLoop(result.check));
@@ -151,5 +161,32 @@ describe('paths and credit loops against OpenSM and ibdmchk', () => {
     const lids = assignLids(index);
     const cycle = findDependencyCycle({ index, lids, tables: theirTables(graph, lids, result) });
     expect(cycle!.channels.length).toBe(5);
+  });
+});
+
+describe('random fabrics against OpenSM and ibdmchk', () => {
+  it('min-hop gives the same tables', async () => {
+    for (const sample of fc.sample(connectedGraph, { seed: 11, numRuns: 12 })) {
+      const result = await runOpenSm(sample, 'minhop');
+      const graph = withLids(sample, result);
+      const index = indexGraph(graph);
+      const lids = assignLids(index);
+      const { ours, theirs } = lines(graph, lids, routeMinHop(index, lids), result);
+      expect(ours).toEqual(theirs);
+    }
+  });
+
+  it('the cycle check and ibdmchk agree on rings with chords', async () => {
+    const verdicts: boolean[] = [];
+    for (const sample of fc.sample(ringWithChords, { seed: 5, numRuns: 16 })) {
+      const result = await runOpenSm(sample, 'minhop');
+      const graph = withLids(sample, result);
+      const index = indexGraph(graph);
+      const lids = assignLids(index);
+      const found = findDependencyCycle({ index, lids, tables: theirTables(graph, lids, result) }) !== undefined;
+      expect(found).toBe(creditLoop(result.check));
+      verdicts.push(found);
+    }
+    expect(new Set(verdicts).size).toBe(2);
   });
 });
