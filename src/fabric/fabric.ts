@@ -14,11 +14,11 @@ import {
   ERROR_KINDS,
   type KernelEnv,
   type KernelState,
-  type RecordBatch,
   SCALAR,
   type TraceHook,
 } from './kernel-env.ts';
 import type { PayloadPool } from './payload-pool.ts';
+import { RecordBatch } from './record-batch.ts';
 import type { FabricSpec } from './spec.ts';
 import { NO_TRAFFIC, planTraffic } from './traffic.ts';
 import { makeWiring, type Wiring } from './wiring.ts';
@@ -112,13 +112,14 @@ export class Fabric {
 
   /** Throws `ConfigError` for a spec that cannot work. */
   constructor(spec: FabricSpec, options: FabricOptions = {}) {
-    const wiring = makeWiring({ ...spec, faults: [...(spec.faults ?? [])].sort((a, b) => a.atPs - b.atPs) });
+    this.#records = options.records ?? spec.traffic === undefined;
+    const faults = [...(spec.faults ?? [])].sort((a, b) => a.atPs - b.atPs);
+    const wiring = makeWiring({ ...spec, faults }, this.#records);
     this.wiring = wiring;
     this.lookaheadPs = wiring.lookaheadPs;
-    this.#records = options.records ?? spec.traffic === undefined;
     this.#histogram = new Float64Array(HISTOGRAM_BUCKETS);
     this.#perFlow = spec.traffic !== undefined && (spec.traffic.perFlow ?? wiring.hostCount <= 512);
-    this.out = Array.from({ length: wiring.groups }, newBatch);
+    this.out = Array.from({ length: wiring.groups }, () => new RecordBatch(256));
     this.#kernel = kernelCode(wiring.hostCount)(this.#environment(spec, options));
     this.#counters = new CounterReader(wiring, this.#kernel);
   }
@@ -146,7 +147,7 @@ export class Fabric {
       fail: (message) => {
         throw new InvariantError(message);
       },
-      room: roomForRecord,
+      room: (batch) => batch.reserve(),
       releasePayload: (slot) => pool?.release(slot),
       retainPayload: (slot, count) => pool?.retain(slot, count),
       errorStream: (port) =>
@@ -284,23 +285,6 @@ export class Fabric {
 /** Makes a fabric at time 0. */
 export function createFabric(spec: FabricSpec, options: FabricOptions = {}): Fabric {
   return new Fabric(spec, options);
-}
-
-function newBatch(): RecordBatch {
-  const bytes = new ArrayBuffer(64 * 256);
-  return { words: new Int32Array(bytes), times: new Float64Array(bytes), count: 0 };
-}
-
-function roomForRecord(batch: RecordBatch): number {
-  const at = batch.count * 16;
-  if (at === batch.words.length) {
-    const wider = new Int32Array(batch.words.length * 2);
-    wider.set(batch.words);
-    batch.words = wider;
-    batch.times = new Float64Array(wider.buffer);
-  }
-  batch.count++;
-  return at;
 }
 
 function lazily<K, V>(map: Map<K, V>, key: K, make: () => V): V {

@@ -48,8 +48,8 @@ export function waitingPackets(w: Wiring, k: KernelState): WaitingPacket[] {
       id = k.E[id * 8 + EV.next];
       const inVl = (k.E[id * 8 + EV.size] >> 16) & 15;
       list.push({
-        source: k.meta[id * 2],
-        number: k.meta[id * 2 + 1],
+        source: k.origin[id * 4 + 2],
+        number: k.origin[id * 4 + 3],
         wireBytes: k.E[id * 8 + EV.bytes],
         inPort,
         inVl,

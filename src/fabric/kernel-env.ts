@@ -4,16 +4,8 @@
  */
 import type { RandomStream } from '../sim/index.ts';
 import type { TrafficPlan } from './traffic.ts';
+import type { RecordBatch } from './record-batch.ts';
 import type { Wiring } from './wiring.ts';
-
-/** Records for the hosts of one group: 16 words each, see `packet-record.ts`. Not sorted by time. */
-export interface RecordBatch {
-  words: Int32Array;
-  /** The same bytes: the time of the record that begins at word w is `times[w / 2]`. */
-  times: Float64Array;
-  /** Records in the batch. Whoever reads them sets it to 0. */
-  count: number;
-}
 
 /** One packet over one link. `portHandle` is the sending port. */
 export type TraceHook = (
@@ -73,8 +65,8 @@ export interface KernelState {
   readonly tails: Int32Array;
   readonly fifoTails: Int32Array;
   readonly cold: Int32Array;
-  readonly meta: Int32Array;
-  readonly born: Float64Array;
+  /** Per packet: source host in word 2 and packet number in word 3 of 4. */
+  readonly origin: Int32Array;
   readonly errors: Int32Array;
   readonly lostPackets: Float64Array;
   readonly lostBytes: Float64Array;

@@ -73,6 +73,7 @@ export function makeKernel(env: KernelEnv): KernelState {
     if (peer[p] >= 0 && peer[p] < SWITCH_PORTS) anyHop = p;
   }
   const RATE = psPerByte[anyLink];
+  const wholeRate = oneRate && Number.isInteger(RATE);
   const HOP = hopPs[anyHop];
   const CREDIT = creditPs[anyLink];
   /** Per input port: where its switch's LFT begins, and its first port. */
@@ -101,14 +102,16 @@ export function makeKernel(env: KernelEnv): KernelState {
   const eventBytes = new ArrayBuffer(CAPACITY * 32);
   const F = new Float64Array(eventBytes);
   const E = new Int32Array(eventBytes);
-  /** When it was made, who sent it, its number; all 16 words of an injected record. */
-  const born = new Float64Array(CAPACITY);
-  const meta = new Int32Array(CAPACITY * 2);
+  /** When it was made (float64 0), who sent it (word 2), its number (word 3); all 16 words of an injected record. */
+  const originBytes = new ArrayBuffer(CAPACITY * 16);
+  const born = new Float64Array(originBytes);
+  const origin = new Int32Array(originBytes);
+  const SOURCE = 2;
+  const NUMBER = 3;
   const cold = new Int32Array(records ? CAPACITY * 16 : 16);
   const headSince = new Float64Array(lifetimes ? CAPACITY : 1);
 
   // ---- port records: 64 bytes --------------------------------------------------------------------------------------------------------------
-  const P_NEXT = 0; // time of the next decision
   const P_FREE = 1; // end of the last transmission
   const P_SINCE = 2; // blocked since, −1 = not blocked
   const P_WAIT = 3; // blocked time so far
@@ -121,6 +124,8 @@ export function makeKernel(env: KernelEnv): KernelState {
   const portBytes = new ArrayBuffer(NP * 64);
   const P = new Float64Array(portBytes);
   const PI = new Int32Array(portBytes);
+  /** Time of a port's next decision: by itself, because whoever returns a credit must look at it. */
+  const nextAt = new Float64Array(NP);
 
   // ---- queue records, one a port and VL: 64 bytes ------------------------------------------------------------------------------------------
   const Q_REQUEST = 0; // bit per input with packets
@@ -133,6 +138,7 @@ export function makeKernel(env: KernelEnv): KernelState {
   const QF = new Float64Array(queueBytes); // ring times at 4 … 7
   const Q = new Int32Array(queueBytes);
   const QH = new Int16Array(queueBytes); // ring blocks at 12 … 15
+  const UNLIMITED = 0xffff; // VL15 has no flow control: its credits are not touched
   /** More request bits of ports beyond the 32nd. */
   const moreRequests = new Int32Array(wide ? NP * QUEUES * (WORDS - 1) : 1);
   let tailEnd = 0;
@@ -143,7 +149,7 @@ export function makeKernel(env: KernelEnv): KernelState {
       const q = p * QUEUES + v;
       Q[q * 16 + Q_TAILS] = tailEnd;
       tailEnd += p < SWITCH_PORTS ? portCount[p] : 1;
-      if (peer[p] >= 0 && v < VLS) Q[q * 16 + Q_CREDITS] = w.roomBlocks[peer[p] * QUEUES + v];
+      if (peer[p] >= 0) Q[q * 16 + Q_CREDITS] = v < VLS ? w.roomBlocks[peer[p] * QUEUES + v] : UNLIMITED;
     }
   }
   /** Tail of the circular list of packets from an input to a queue, −1 = empty. */
@@ -332,7 +338,8 @@ export function makeKernel(env: KernelEnv): KernelState {
   }
 
   function serialPs(port: number, bytes: number): number {
-    return oneRate ? Math.ceil(bytes * RATE) : Math.ceil(bytes * psPerByte[port]);
+    if (wholeRate) return bytes * RATE;
+    return Math.ceil(bytes * psPerByte[port]);
   }
 
   // ==== event queue =========================================================================================================================
@@ -461,15 +468,15 @@ export function makeKernel(env: KernelEnv): KernelState {
     const slot = (head + i) & 3;
     QF[q * 8 + 4 + slot] = t;
     QH[q * 32 + 12 + slot] = blocks;
-    if (t < P[up * 8 + P_NEXT]) wakeBy(up, t);
+    if (t < nextAt[up]) wakeBy(up, t);
   }
 
   /** A blocked port decides again at `t`; a port that is not blocked does not care. */
   function wakeBy(port: number, t: number): void {
     const busy = P[port * 8 + P_FREE];
     const next = t > busy ? t : busy;
-    if (next < P[port * 8 + P_NEXT]) {
-      P[port * 8 + P_NEXT] = next;
+    if (next < nextAt[port]) {
+      nextAt[port] = next;
       const process = processOf[port];
       if (next < nextDecision[process]) nextDecision[process] = next;
     }
@@ -570,9 +577,9 @@ export function makeKernel(env: KernelEnv): KernelState {
       if (wide) activePorts[process * WORDS + (bit >> 5)] |= 1 << (bit & 31);
       else activePorts[process] |= 1 << bit;
       activeBits[process >> 5] |= 1 << (process & 31);
-      if (P[port * 8 + P_FREE] < t) P[port * 8 + P_NEXT] = t;
-      else P[port * 8 + P_NEXT] = P[port * 8 + P_FREE];
-    } else if (t < P[port * 8 + P_NEXT] && P[port * 8 + P_SINCE] >= 0) P[port * 8 + P_NEXT] = t; // blocked, but this one may fit
+      if (P[port * 8 + P_FREE] < t) nextAt[port] = t;
+      else nextAt[port] = P[port * 8 + P_FREE];
+    } else if (t < nextAt[port] && P[port * 8 + P_SINCE] >= 0) nextAt[port] = t; // blocked, but this one may fit
   }
 
   /** Counts the credits that have come for queue `q` by time `t`, and returns how many there are. */
@@ -596,7 +603,7 @@ export function makeKernel(env: KernelEnv): KernelState {
 
   /** The input whose packet may leave queue `q` at `t`: round robin among those that credits suffice for; −1 = none. */
   function pick(q: number, t: number): number {
-    const have = vl15 && q % QUEUES === VLS ? 0xffff : credits(q, t);
+    const have = credits(q, t);
     if (wide) return pickWide(q, have);
     const at = q * 16;
     const requests = Q[at + Q_REQUEST];
@@ -676,7 +683,7 @@ export function makeKernel(env: KernelEnv): KernelState {
       P[port * 8 + P_WAIT] += t - since;
       P[port * 8 + P_SINCE] = -1;
     }
-    P[port * 8 + P_NEXT] = P[port * 8 + P_FREE];
+    nextAt[port] = P[port * 8 + P_FREE];
   }
 
   /** Nothing may leave now: the next decision is when the first credit under way arrives or the first packet expires. */
@@ -693,11 +700,11 @@ export function makeKernel(env: KernelEnv): KernelState {
     if (lifetimes) {
       const expiry = firstExpiry(port);
       if (expiry < next) next = expiry;
-      if (fifo && expiry < Number.POSITIVE_INFINITY && P[port * 8 + P_NEXT] !== expiry)
+      if (fifo && expiry < Number.POSITIVE_INFINITY && nextAt[port] !== expiry)
         scheduleArbitration(switchOf[port], port - base[port] + 1, expiry);
       if (fifo) next = expiry; // remembers that it is scheduled; credits come as events
     } else if (fifo) next = Number.POSITIVE_INFINITY;
-    P[port * 8 + P_NEXT] = next;
+    nextAt[port] = next;
   }
 
   /** The VL arbitration of IBA 7.6.9: high-priority table until its limit is spent, then one chance for the low one. */
@@ -775,11 +782,11 @@ export function makeKernel(env: KernelEnv): KernelState {
     Q[at + Q_TURN] = input + 1 === portCount[port] ? 0 : input + 1;
     PI[port * 16 + I_BACKLOG] -= 1;
     if (vl15 && vl === VLS) PI[port * 16 + I_VL15] -= 1;
-    else Q[at + Q_CREDITS] -= blocks;
+    if (!vl15 || vl !== VLS) Q[at + Q_CREDITS] -= blocks;
     if (lifetimes) stallRun[q] = 0;
     const end = t + serialPs(port, bytes);
     const p8 = port * 8;
-    P[p8 + P_NEXT] = end;
+    nextAt[port] = end;
     P[p8 + P_FREE] = end;
     P[p8 + P_BYTES] += bytes;
     P[p8 + P_PACKETS] += 1;
@@ -788,7 +795,7 @@ export function makeKernel(env: KernelEnv): KernelState {
       P[p8 + P_SINCE] = -1;
     }
     X[HOPS] += 1;
-    if (trace !== null) trace(meta[id * 2], meta[id * 2 + 1], port, vl, F[id * 4], t, end);
+    if (trace !== null) trace(origin[id * 4 + SOURCE], origin[id * 4 + NUMBER], port, vl, F[id * 4], t, end);
     if (multicast && (E[id * 8 + ROUTE] & 0xffff) >= 0xc000) multicastSent[port] += 1;
     if (port < SWITCH_PORTS) releaseRoom(id, inPort, end);
     else if (closedHere) nextOfClosed(port, end);
@@ -829,7 +836,7 @@ export function makeKernel(env: KernelEnv): KernelState {
   /** All decisions of `port` before time `t`. */
   function catchUp(port: number, t: number): void {
     while (PI[port * 16 + I_BACKLOG] !== 0) {
-      const next = P[port * 8 + P_NEXT];
+      const next = nextAt[port];
       if (next >= t) return;
       decide(port, next);
     }
@@ -905,6 +912,14 @@ export function makeKernel(env: KernelEnv): KernelState {
     }
     if (PI[port * 16 + I_BACKLOG] !== 0) catchUp(port, t);
     enqueue(port, vl, inPort - base[inPort], id, t);
+    decideEarly(port, t);
+  }
+
+  /** A port that decides at `t` may do so at once, while its lines are in the cache, if nothing else happens to its process at `t`. */
+  function decideEarly(port: number, t: number): void {
+    if (nextAt[port] > t) return;
+    const at = Y[Y_AT];
+    if (at === Y[Y_END] || currentTime[at] > t) decide(port, t);
   }
 
   function onDelivery(inPort: number, id: number, t: number): void {
@@ -916,14 +931,14 @@ export function makeKernel(env: KernelEnv): KernelState {
     if (capture !== null && capture.ports[inPort] !== 0)
       capture.packet(inPort, false, t, cold, id * 16, (E[id * 8 + SIZE] >> 16) & 15);
     const bytes = E[id * 8 + BYTES];
-    const source = meta[id * 2];
+    const source = origin[id * 4 + SOURCE];
     const host = inPort - SWITCH_PORTS;
-    const latency = t - born[id];
+    const latency = t - born[id * 2];
     X[DELIVERED] += 1;
     X[BYTES_DELIVERED] += bytes;
     // order-independent: the sum over all deliveries of a mix of (time, source, destination, number, bytes)
     let a = Math.imul((t | 0) ^ Math.imul(source + 1, 0x9e3779b1), 0x85ebca6b) ^ Math.imul(host + 1, 0xc2b2ae35);
-    a = Math.imul(a ^ (a >>> 15), 0x2c1b3c6d) ^ meta[id * 2 + 1];
+    a = Math.imul(a ^ (a >>> 15), 0x2c1b3c6d) ^ origin[id * 4 + NUMBER];
     let b = Math.imul(a ^ (a >>> 13), 0x297a2d39) ^ ((t / 0x100000000) | 0) ^ Math.imul(bytes, 0x27d4eb2f);
     b = Math.imul(b ^ (b >>> 16), 0x165667b1);
     Y[Y_HASH0] = Y[Y_HASH0] + b;
@@ -1008,9 +1023,9 @@ export function makeKernel(env: KernelEnv): KernelState {
     E[at + BYTES] = bytes;
     E[at + GROUP] = 0;
     F[id * 4] = t;
-    born[id] = t;
-    meta[id * 2] = h;
-    meta[id * 2 + 1] = sequence[h];
+    born[id * 2] = t;
+    origin[id * 4 + SOURCE] = h;
+    origin[id * 4 + NUMBER] = sequence[h];
     sequence[h] += 1;
     X[INJECTED] += 1;
     enqueue(port, vl, 0, id, t);
@@ -1056,9 +1071,9 @@ export function makeKernel(env: KernelEnv): KernelState {
     E[e + GROUP] = usable ? 0 : 1; // no VL for this SL: dropped when its time has come
     E[e + NEXT] = -1;
     F[id * 4] = t;
-    born[id] = t;
-    meta[id * 2] = h;
-    meta[id * 2 + 1] = words[at + 15];
+    born[id * 2] = t;
+    origin[id * 4 + SOURCE] = h;
+    origin[id * 4 + NUMBER] = words[at + 15];
     X[INJECTED] += 1;
     const tail = injectTail[h];
     const port = SWITCH_PORTS + h;
@@ -1141,7 +1156,7 @@ export function makeKernel(env: KernelEnv): KernelState {
     batch.words[at + 2] = h;
     batch.words[at + 4] =
       E[id * 8 + BYTES] | (((E[id * 8 + SIZE] >> 24) & 15) << 16) | ((vl === VLS ? 15 : vl) << 20) | (2 << 24);
-    batch.words[at + 15] = meta[id * 2 + 1];
+    batch.words[at + 15] = origin[id * 4 + NUMBER];
   }
 
   function receive(host: number, id: number, t: number): void {
@@ -1159,7 +1174,7 @@ export function makeKernel(env: KernelEnv): KernelState {
     X[DROPPED] += 1;
     dropped[reason] += 1;
     if (records && cold[id * 16 + 5] !== 0) env.releasePayload(cold[id * 16 + 5] - 1);
-    if (closedThere) respond(meta[id * 2], X[NOW] > F[id * 4] ? X[NOW] : F[id * 4]);
+    if (closedThere) respond(origin[id * 4 + SOURCE], X[NOW] > F[id * 4] ? X[NOW] : F[id * 4]);
     free(id);
   }
 
@@ -1284,9 +1299,9 @@ export function makeKernel(env: KernelEnv): KernelState {
     const copy = allocate();
     for (let i = 2; i < 8; i++) E[copy * 8 + i] = E[id * 8 + i];
     F[copy * 4] = F[id * 4];
-    born[copy] = born[id];
-    meta[copy * 2] = meta[id * 2];
-    meta[copy * 2 + 1] = meta[id * 2 + 1];
+    born[copy * 2] = born[id * 2];
+    origin[copy * 4 + SOURCE] = origin[id * 4 + SOURCE];
+    origin[copy * 4 + NUMBER] = origin[id * 4 + NUMBER];
     if (records) for (let i = 0; i < 16; i++) cold[copy * 16 + i] = cold[id * 16 + i];
     return copy;
   }
@@ -1436,7 +1451,7 @@ export function makeKernel(env: KernelEnv): KernelState {
   function pickFifo(q: number, port: number, t: number): number {
     if (!isRequested(q)) return -1;
     const vl = q - port * QUEUES;
-    const have = vl === VLS ? 0xffff : credits(q, t);
+    const have = credits(q, t);
     const inputs = portCount[port];
     const random = w.randomTie[switchOf[port]] !== 0;
     let ready = 0;
@@ -1608,7 +1623,7 @@ export function makeKernel(env: KernelEnv): KernelState {
         catchUp(port, end);
         if (PI[port * 16 + I_BACKLOG] !== 0) {
           keep |= bit;
-          if (P[port * 8 + P_NEXT] < next) next = P[port * 8 + P_NEXT];
+          if (nextAt[port] < next) next = nextAt[port];
         }
       }
       activePorts[process * WORDS + word] = keep;
@@ -1730,8 +1745,7 @@ export function makeKernel(env: KernelEnv): KernelState {
     tails,
     fifoTails,
     cold,
-    meta,
-    born,
+    origin,
     errors,
     lostPackets,
     lostBytes,

@@ -58,7 +58,7 @@ export interface Wiring {
   readonly sinkLatencyPs: Float64Array;
   /** Data VLs of the fabric (the most of any port). */
   readonly vls: number;
-  /** Queues per port: data VLs and VL15. */
+  /** Queues per port: data VLs, and VL15 where there are management packets. */
   readonly queues: number;
   /** Buffer room behind (receiving port × queues + VL) in blocks. */
   readonly roomBlocks: Int32Array;
@@ -147,8 +147,8 @@ function portOf(base: Int32Array, switchPorts: number, end: LinkEnd, spec: Fabri
   return base[end.index] + end.port - 1;
 }
 
-/** Checks `spec` and lays it out flat. Throws `ConfigError` where it cannot work. */
-export function makeWiring(spec: FabricSpec): Wiring {
+/** Checks `spec` and lays it out flat; `hasVl15`: ports have a queue for management packets. Throws `ConfigError` where it cannot work. */
+export function makeWiring(spec: FabricSpec, hasVl15 = true): Wiring {
   const { switches, hostPorts } = spec;
   const switchCount = switches.length;
   const hostCount = hostPorts.length;
@@ -162,7 +162,7 @@ export function makeWiring(spec: FabricSpec): Wiring {
   for (let s = 0; s < switchCount; s++) switchOf.fill(s, portBase[s], portBase[s + 1]);
   const vls = Math.max(1, ...switches.map((s) => s.dataVls), ...hostPorts.map((h) => h.dataVls));
   if (vls > 15) fail('dataVls', `${vls} data VLs, at most 15`);
-  const queues = vls + 1;
+  const queues = hasVl15 ? vls + 1 : vls;
   const maxPorts = Math.max(1, ...switches.map((s) => s.portCount));
   if (maxPorts > 254) fail('portCount', `${maxPorts} ports, at most 254`);
 
