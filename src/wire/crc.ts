@@ -36,11 +36,11 @@ function crc32Update(crc: number, bytes: Uint8Array, from: number, to: number): 
 
 /**
  * VCRC of the bytes LRH … ICRC, or LPCRC of the first four bytes of a flow-control packet, as the number that a big-endian
- * read of its two bytes on the wire gives.
+ * read of its two bytes on the wire gives. Bytes from `end` on are left out.
  */
-export function vcrc(bytes: Uint8Array): number {
+export function vcrc(bytes: Uint8Array, end = bytes.length): number {
   let value = 0xffff;
-  for (let i = 0; i < bytes.length; i++) value = (value >>> 8) ^ CRC16_TABLE[(value ^ bytes[i]) & 0xff];
+  for (let i = 0; i < end; i++) value = (value >>> 8) ^ CRC16_TABLE[(value ^ bytes[i]) & 0xff];
   value ^= 0xffff;
   return ((value & 0xff) << 8) | (value >>> 8);
 }
@@ -51,13 +51,13 @@ const masked = new Uint8Array(MASKED_BYTES);
 
 /**
  * ICRC of the bytes LRH … payload and pad (without ICRC and VCRC), as the number that a big-endian read of its four bytes on the wire gives.
- * `bytes` holds at least LRH, GRH where its LRH says so, and BTH.
+ * `bytes` holds at least LRH, GRH where its LRH says so, and BTH. Bytes from `end` on are left out.
  */
-export function icrc(bytes: Uint8Array): number {
+export function icrc(bytes: Uint8Array, end = bytes.length): number {
   const global = (bytes[1] & 3) === LNH_GLOBAL;
   const bth = global ? LRH_BYTES + GRH_BYTES : LRH_BYTES;
-  const end = bth + 5;
-  masked.set(bytes.subarray(0, end));
+  const maskedEnd = bth + 5;
+  for (let i = 0; i < maskedEnd; i++) masked[i] = bytes[i];
   if (global) {
     masked.fill(0xff, 0, LRH_BYTES);
     masked[LRH_BYTES] |= 0x0f;
@@ -65,6 +65,6 @@ export function icrc(bytes: Uint8Array): number {
     masked[LRH_BYTES + 7] = 0xff;
   } else masked[0] |= 0xf0;
   masked[bth + 4] = 0xff;
-  const crc = ~crc32Update(crc32Update(-1, masked, 0, end), bytes, end, bytes.length);
+  const crc = ~crc32Update(crc32Update(-1, masked, 0, maskedEnd), bytes, maskedEnd, end);
   return ((crc << 24) | ((crc & 0xff00) << 8) | ((crc >>> 8) & 0xff00) | (crc >>> 24)) >>> 0;
 }

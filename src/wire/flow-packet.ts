@@ -33,7 +33,7 @@ export const FLOW_PACKET = layout<FlowPacketRepr>('flow control', FLOW_PACKET_BY
 export function emitFlowPacket(repr: Omit<FlowPacketRepr, 'lpcrc'>): Uint8Array {
   const bytes = new Uint8Array(FLOW_PACKET_BYTES);
   FLOW_PACKET.emit({ ...repr, lpcrc: 0 }, bytes);
-  FLOW_PACKET.emit({ ...repr, lpcrc: vcrc(bytes.subarray(0, 4)) }, bytes);
+  FLOW_PACKET.emit({ ...repr, lpcrc: vcrc(bytes, 4) }, bytes);
   return bytes;
 }
 
@@ -41,7 +41,7 @@ export function emitFlowPacket(repr: Omit<FlowPacketRepr, 'lpcrc'>): Uint8Array 
 export function parseFlowPacket(bytes: Uint8Array): FlowPacketRepr | string {
   if (bytes.length !== FLOW_PACKET_BYTES) return `flow-control packet has ${bytes.length} bytes, not ${FLOW_PACKET_BYTES}`;
   const repr = FLOW_PACKET.parse(bytes);
-  if (repr.lpcrc !== vcrc(bytes.subarray(0, 4))) return 'LPCRC does not match';
+  if (repr.lpcrc !== vcrc(bytes, 4)) return 'LPCRC does not match';
   return repr;
 }
 

@@ -82,19 +82,23 @@ export interface Layout<R> {
 
 /** Makes a layout of `bytes` octets from its field table. */
 export function layout<R extends object>(name: string, bytes: number, fields: FieldTable<R>): Layout<R> {
-  const entries = Object.entries(fields) as unknown as [keyof R & string, Field][];
+  const entries = (Object.entries(fields) as unknown as [keyof R & string, Field][]).map(([key, field]) => ({
+    key,
+    field,
+    label: `${name}.${key}`,
+  }));
   return {
     name,
     bytes,
     fields,
     parse(from, at = 0) {
       const repr: Record<string, unknown> = {};
-      for (const [key, field] of entries) repr[key] = readField(from, at, field);
+      for (const { key, field } of entries) repr[key] = readField(from, at, field);
       return repr as R;
     },
     emit(repr, to, at = 0) {
       to.fill(0, at, at + bytes);
-      for (const [key, field] of entries) writeField(to, at, field, repr[key], `${name}.${key}`);
+      for (const { key, field, label } of entries) writeField(to, at, field, repr[key], label);
     },
   };
 }
@@ -150,14 +154,18 @@ function writeField(to: Uint8Array, at: number, field: Field, value: unknown, na
   }
 }
 
+/** Largest value of 0 … 32 bits. */
+const MAX_BY_BITS = Array.from({ length: 33 }, (_, bits) => 2 ** bits - 1);
+
 function doesNotFit(name: string, value: unknown, place: string): RangeError {
   return new RangeError(`${name}: ${String(value)} does not fit ${place}`);
 }
 
-/** Reads `count` (1 … 32) bits that begin at absolute bit `bit`. Arithmetic, not shifts: 32 bits may span five bytes. */
+/** Reads `count` (1 … 32) bits that begin at absolute bit `bit`. Arithmetic where shifts fail: 32 bits may span five bytes. */
 function readBits(from: Uint8Array, bit: number, count: number): number {
   const first = bit >>> 3;
   const last = (bit + count - 1) >>> 3;
+  if (first === last) return (from[first] >>> ((last + 1) * 8 - bit - count)) & MAX_BY_BITS[count];
   let value = 0;
   for (let i = first; i <= last; i++) value = value * 256 + from[i];
   const below = (last + 1) * 8 - (bit + count);
@@ -168,10 +176,15 @@ function readBits(from: Uint8Array, bit: number, count: number): number {
 function writeBits(to: Uint8Array, bit: number, count: number, value: number): void {
   const last = (bit + count - 1) >>> 3;
   const below = (last + 1) * 8 - (bit + count);
-  let rest = value * 2 ** below;
+  let rest = below === 0 ? value : value * 2 ** below;
+  if (bit >>> 3 === last) {
+    to[last] |= rest;
+    return;
+  }
   for (let i = last; rest > 0; i--) {
-    to[i] |= rest % 256;
-    rest = Math.floor(rest / 256);
+    const low = rest % 256;
+    to[i] |= low;
+    rest = (rest - low) / 256;
   }
 }
 

@@ -72,6 +72,8 @@ const CODECS: Readonly<Record<ExtensionHeader, ExtensionCodec>> = {
   IETH: codec(IETH, formatIeth),
 };
 
+const EXTENSION_NAMES = Object.keys(CODECS) as ExtensionHeader[];
+
 /** Bytes on the wire, LRH … VCRC, of a packet with this opcode and payload. */
 export function wireBytes(opcode: number, payloadBytes: number, global: boolean): number {
   const padded = (payloadBytes + 3) & ~3;
@@ -88,15 +90,9 @@ export function emitPacket(packet: Packet): Uint8Array {
   const total = wireBytes(bth.opcode, payload.length, grh !== undefined);
   const bytes = new Uint8Array(total);
   const invariantEnd = total - ICRC_BYTES - VCRC_BYTES;
-  LRH.emit(
-    {
-      ...lrh,
-      linkVersion: 0,
-      nextHeader: grh === undefined ? LNH_LOCAL : LNH_GLOBAL,
-      packetWords: (total - VCRC_BYTES) / 4,
-    },
-    bytes,
-  );
+  const packetWords = (total - VCRC_BYTES) / 4;
+  const { vl, sl, dlid, slid } = lrh;
+  LRH.emit({ vl, linkVersion: 0, sl, nextHeader: grh === undefined ? LNH_LOCAL : LNH_GLOBAL, dlid, packetWords, slid }, bytes);
   let at = LRH_BYTES;
   if (grh !== undefined) {
     const payloadLength = total - VCRC_BYTES - LRH_BYTES - GRH_BYTES;
@@ -110,10 +106,19 @@ export function emitPacket(packet: Packet): Uint8Array {
     at += CODECS[header].layout.bytes;
   }
   bytes.set(payload, at);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(invariantEnd, icrc(bytes.subarray(0, invariantEnd)));
-  view.setUint16(invariantEnd + ICRC_BYTES, vcrc(bytes.subarray(0, invariantEnd + ICRC_BYTES)));
+  writeBigEndian(bytes, invariantEnd, icrc(bytes, invariantEnd), ICRC_BYTES);
+  writeBigEndian(bytes, invariantEnd + ICRC_BYTES, vcrc(bytes, invariantEnd + ICRC_BYTES), VCRC_BYTES);
   return bytes;
+}
+
+function writeBigEndian(bytes: Uint8Array, at: number, value: number, count: number): void {
+  for (let i = 0; i < count; i++) bytes[at + i] = value >>> (8 * (count - 1 - i));
+}
+
+function readBigEndian(bytes: Uint8Array, at: number, count: number): number {
+  let value = 0;
+  for (let i = 0; i < count; i++) value = value * 256 + bytes[at + i];
+  return value;
 }
 
 function checkEmittable(packet: Packet): void {
@@ -123,7 +128,7 @@ function checkEmittable(packet: Packet): void {
   if (length > PAYLOAD_BYTES_MAX) throw new RangeError(`payload of ${length} bytes is longer than ${PAYLOAD_BYTES_MAX}`);
   if (length > 0 && !(OPCODE_FLAGS[opcode] & OP_PAYLOAD)) throw new RangeError(`${formatOpcode(packet)} carries no payload`);
   const expected = OPCODE_EXTENSIONS[opcode];
-  for (const header of Object.keys(CODECS) as ExtensionHeader[]) {
+  for (const header of EXTENSION_NAMES) {
     const present = packet.extensions[header] !== undefined;
     if (present !== expected.includes(header)) {
       throw new RangeError(`${formatOpcode(packet)} ${present ? 'has no' : 'needs'} ${header}`);
@@ -160,9 +165,8 @@ const PACKET_BYTES_MIN = LRH_BYTES + BTH_BYTES + ICRC_BYTES + VCRC_BYTES;
 export function parsePacket(bytes: Uint8Array): ParsedPacket {
   const { length } = bytes;
   if (length < PACKET_BYTES_MIN) return fault('short', `${length} bytes are too few for a packet`);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, length);
-  const sentVcrc = view.getUint16(length - VCRC_BYTES);
-  if (sentVcrc !== vcrc(bytes.subarray(0, length - VCRC_BYTES))) return fault('vcrc', 'VCRC does not match');
+  const sentVcrc = readBigEndian(bytes, length - VCRC_BYTES, VCRC_BYTES);
+  if (sentVcrc !== vcrc(bytes, length - VCRC_BYTES)) return fault('vcrc', 'VCRC does not match');
   const lrh = LRH.parse(bytes);
   if (lrh.linkVersion !== 0) return fault('link-version', `link version ${lrh.linkVersion} is not 0`);
   if (lrh.packetWords * 4 + VCRC_BYTES !== length)
@@ -170,7 +174,7 @@ export function parsePacket(bytes: Uint8Array): ParsedPacket {
   if (lrh.nextHeader < LNH_LOCAL) return fault('raw', 'raw packet');
   const global = lrh.nextHeader === LNH_GLOBAL;
   if (global && length < PACKET_BYTES_MIN + GRH_BYTES) return fault('short', `${length} bytes are too few for a packet with GRH`);
-  const sentIcrc = view.getUint32(length - VCRC_BYTES - ICRC_BYTES);
+  const sentIcrc = readBigEndian(bytes, length - VCRC_BYTES - ICRC_BYTES, ICRC_BYTES);
   const transport = bytes.subarray(0, length - VCRC_BYTES - ICRC_BYTES);
   if (sentIcrc !== icrc(transport)) return fault('icrc', 'ICRC does not match');
   const grh = global ? GRH.parse(bytes, LRH_BYTES) : undefined;

@@ -1,8 +1,11 @@
 /** Envelopes and messages against bytes laid out by hand; the field-by-field check against Wireshark is in `test/interop`. */
 import { describe, expect, it } from 'vitest';
 import {
+  CM_APR,
   CM_IP_HEADER,
+  CM_LAP,
   CM_LAYOUTS,
+  CM_MRA,
   CM_REJ,
   CM_REJ_CONSUMER,
   CM_REJ_LAYOUT,
@@ -10,6 +13,7 @@ import {
   CM_REQ_LAYOUT,
   CM_SIDR_REP,
   CM_SIDR_REP_LAYOUT,
+  CM_SIDR_REQ,
   type CmMessage,
   emitCmMad,
   emitMad,
@@ -101,6 +105,47 @@ describe('management datagrams', () => {
       expect(parsed).toEqual({ transactionId: 0xabcn, message });
       expect(formatCm(message)).not.toMatch(/undefined/);
     }
+  });
+
+  it('fields that Wireshark does not show, at the offsets of the specification', () => {
+    const gid = (byte: number) => new Uint8Array(16).fill(byte);
+    const path = {
+      localLid: 1,
+      remoteLid: 2,
+      localGid: gid(3),
+      remoteGid: gid(4),
+      flowLabel: 0xabcde,
+      packetRate: 0x3f,
+      trafficClass: 5,
+      hopLimit: 6,
+      sl: 7,
+      subnetLocal: true,
+      ackTimeout: 18,
+    };
+    const bytesOf = (message: CmMessage) => Buffer.from(emitCmMad(1n, message).subarray(24));
+    const empty = new Uint8Array(0);
+    const request = bytesOf({
+      attribute: CM_REQ,
+      fields: { ...zeroRepr(CM_REQ_LAYOUT), primary: path, alternate: { ...path, flowLabel: 1 } },
+    });
+    expect(request.toString('hex', 88, 96)).toBe('abcde03f05067890');
+    expect(request.toString('hex', 132, 140)).toBe('0000103f05067890');
+    const pair = { localCommId: 0x01020304, remoteCommId: 0x05060708, privateData: Uint8Array.of(0xee) };
+    const delay = bytesOf({ attribute: CM_MRA, fields: { ...pair, answers: 2, serviceTimeout: 31 } });
+    expect(delay.toString('hex', 0, 11)).toBe('010203040506070880f8ee');
+    const load = bytesOf({ attribute: CM_LAP, fields: { ...pair, ...path, remoteQpn: 0x123456, remoteResponseTimeout: 20 } });
+    expect(load.toString('hex', 0, 26)).toBe('010203040506070800000000123456a000000000000100020303');
+    expect(load.toString('hex', 54, 65)).toBe('0404abcde005063f7890ee');
+    const loaded = bytesOf({ attribute: CM_APR, fields: { ...pair, infoBytes: 2, status: 9, info: Uint8Array.of(0xaa, 0xbb) } });
+    expect(loaded.toString('hex', 8, 14)).toBe('02090000aabb');
+    expect(loaded[84]).toBe(0xee);
+    const ask = { requestId: 0x0a0b0c0d, pKey: 0x8001, serviceId: 0x1112131415161718n, privateData: Uint8Array.of(0xee) };
+    expect(bytesOf({ attribute: CM_SIDR_REQ, fields: ask }).toString('hex', 0, 17)).toBe('0a0b0c0d800100001112131415161718ee');
+    const { pKey: _pKey, ...question } = ask;
+    const answer = { ...question, status: 1, infoBytes: 2, qpn: 0x123456, qKey: 0x01234567, info: empty };
+    expect(bytesOf({ attribute: CM_SIDR_REP, fields: answer }).toString('hex', 0, 24)).toBe(
+      '0a0b0c0d010200001234560011121314151617180123456700'.slice(0, 48),
+    );
   });
 
   it('refuses what is no CM message', () => {
