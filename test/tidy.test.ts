@@ -118,6 +118,13 @@ describe('rooms', () => {
     expect(findCycle(graph)?.join(' -> ')).toBeUndefined();
   });
 
+  it('the command line opens the rooms behind it late: a help text waits for no simulator', () => {
+    const early = source
+      .filter(({ path }) => path.startsWith('src/cli/'))
+      .flatMap((file) => valueImports(file).filter((target) => !/^src\/(cli|sim)\//.test(target)));
+    expect(early).toEqual([]);
+  });
+
   it('doors only re-export', () => {
     const doors = source.filter(({ path }) => /^src\/[^/]+\/index\.ts$/.test(path));
     const more = doors.filter(

@@ -91,7 +91,7 @@ export class OptionValues {
     const match = /^(\d{1,12}) ?(B|k|K|KiB|M|MiB|kB|MB)?$/.exec(text);
     const value = match === null ? Number.NaN : Number(match[1]) * SIZE_UNITS[match[2] ?? '']!;
     if (value >= least && value <= most) return value;
-    return this.#refuse(name, text, `a size from ${least} to ${most} bytes, such as 2048, 64KiB or 1M`);
+    return this.#refuse(name, text, `a size from ${least} to ${most} bytes, such as 2048 or 4KiB`);
   }
 
   oneOf<T extends string>(name: string, choices: readonly T[]): T | undefined {

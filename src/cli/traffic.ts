@@ -9,7 +9,7 @@ import { Progress } from './progress.ts';
 import { readNodes } from './run-options.ts';
 
 const PATTERNS: readonly TrafficPattern[] = ['uniform', 'permutation', 'shift', 'bisection', 'incast', 'hot-spot', 'all-to-all'];
-const MAX_MESSAGE_BYTES = 2 ** 31;
+const MAX_MESSAGE_BYTES = 4096;
 const DEFAULT_MESSAGE_BYTES = 2048;
 const DEFAULT_DURATION_PS = 100e6;
 const DEFAULT_WARMUP_PS = 20e6;
@@ -34,7 +34,7 @@ export const trafficCommand: Command = {
     },
     load: { value: 'SHARE', describe: "open loop: offered load, as a share of each link's data rate, up to 1", group: HOW },
     'closed-loop': { value: 'N', describe: 'closed loop: messages that each host keeps under way', group: HOW },
-    size: { value: 'BYTES', describe: `bytes of a message (default ${DEFAULT_MESSAGE_BYTES})`, group: HOW },
+    size: { value: 'BYTES', describe: `payload of a packet, at most the MTU (default ${DEFAULT_MESSAGE_BYTES})`, group: HOW },
     for: { value: 'TIME', describe: 'length of the measurement (default 100us)', group: HOW },
     warmup: { value: 'TIME', describe: 'simulated before it and not counted (default 20us)', group: HOW },
     seed: { value: 'N', describe: 'seed of all chance (default 1)', group: HOW },

@@ -84,7 +84,7 @@ describe('heddle traffic', () => {
   it.each([
     ['--pattern shift --shift 3 --closed-loop 8', { pattern: 'shift', shift: 3, closedLoop: 8 }],
     ['--pattern hot-spot --target n1 --hot-share 0.25 --load 1', { pattern: 'hot-spot', target: 'n1', hotShare: 0.25, load: 1 }],
-    ['--load .5 --size 64KiB --for 1ms --warmup 0us', { load: 0.5, messageBytes: 65536, durationPs: 1e9, warmupPs: 0 }],
+    ['--load .5 --size 4KiB --for 1ms --warmup 0us', { load: 0.5, messageBytes: 4096, durationPs: 1e9, warmupPs: 0 }],
     [
       '--load 1 --nodes a,cpu[1-3] --seed 4 --fault x --allow-cycles',
       { nodes: ['a', 'cpu1', 'cpu2', 'cpu3'], seed: 4, faults: ['x'], allowCycles: true },
@@ -97,7 +97,7 @@ describe('heddle traffic', () => {
     ['--load 1.1', '--load: found "1.1", expected a number above 0 and at most 1'],
     ['--load 1 --shift 2', '--shift: has no effect with --pattern uniform'],
     ['--load 1 --pattern incast --hot-share 0.5', '--hot-share: has no effect with --pattern incast'],
-    ['--load 1 --size 0', '--size: found "0", expected a size from 1 to 2147483648 bytes, such as 2048, 64KiB or 1M'],
+    ['--load 1 --size 0', '--size: found "0", expected a size from 1 to 4096 bytes, such as 2048 or 4KiB'],
     ['--load 1 --links 3 --json -', '--links: has no effect with --json -, which prints nothing else'],
   ])('refuses %s', async (words, line) =>
     expect(await heddle(`traffic net.yaml ${words}`)).toMatchObject({ exitCode: 2, err: `${line}\n` }),
