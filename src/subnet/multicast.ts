@@ -56,6 +56,11 @@ export class MulticastTree {
   has(s: number, port: number): boolean {
     return ((this.masks[s * this.words + (port >>> 5)]! >>> (port & 31)) & 1) === 1;
   }
+
+  /** The ports of switch `s` in its forwarding table for this MLID, ascending. */
+  ports(s: number): number[] {
+    return Array.from({ length: this.words * 32 }, (_, port) => port).filter((port) => this.has(s, port));
+  }
 }
 
 /** One tree a group. @throws ConfigError when an MLID is out of range or given twice, or a member does not exist. */

@@ -98,6 +98,18 @@ describe('multicast trees', () => {
     expect(buildMulticastTrees(index, [{ mlid: 0xc000, members: [] }])[0]!.root).toBe(-1);
   });
 
+  it('list their ports a switch', () => {
+    // Two leaves of two hosts, one spine: the spine is the root, the leaves hold hosts 1, 2 and uplink 3.
+    const index = indexGraph(tree2(2, 2, 1));
+    const [tree] = buildMulticastTrees(index, [{ mlid: 0xc000, members: [0, 2, 3] }]);
+    expect(tree!.root).toBe(2);
+    expect([0, 1, 2].map((s) => tree!.ports(s))).toEqual([
+      [1, 3],
+      [1, 2, 3],
+      [1, 2],
+    ]);
+  });
+
   it('report members in another part of the network', () => {
     const g = new GraphBuilder();
     g.switch('a', 4);
