@@ -30,13 +30,20 @@ export interface FoundOption {
 
 export interface FoundOptions {
   readonly options: readonly FoundOption[];
+  /** What is no option; a mistake unless the tool takes them. */
+  readonly positionals: readonly string[];
   /** One line each, to be printed. */
   readonly warnings: readonly string[];
   readonly issues: Issue[];
 }
 
 /** Reads `args` by `table`. Mistakes are collected in `issues`, so that more can be added before `throwIssues`. */
-export function readOptions(tool: string, table: readonly OptionSpec[], args: readonly string[]): FoundOptions {
+export function readOptions(
+  tool: string,
+  table: readonly OptionSpec[],
+  args: readonly string[],
+  takesPositionals = false,
+): FoundOptions {
   const issues: Issue[] = [];
   const add = (path: string, message: string) => issues.push({ file: tool, path, message });
   const { tokens } = parseArgs({
@@ -55,10 +62,14 @@ export function readOptions(tool: string, table: readonly OptionSpec[], args: re
     tokens: true,
   });
   const options: FoundOption[] = [];
+  const positionals: string[] = [];
   const warnings: string[] = [];
   for (const token of tokens) {
-    if (token.kind === 'positional')
-      add(token.value, 'not an option; client and server are chosen by heddle, with --client and --server before the program');
+    if (token.kind === 'positional') {
+      positionals.push(token.value);
+      if (!takesPositionals)
+        add(token.value, 'not an option; client and server are chosen by heddle, with --client and --server before the program');
+    }
     if (token.kind !== 'option') continue;
     const spec = table.find((candidate) => candidate.long === token.name);
     if (spec === undefined) add(token.rawName, `unknown option${suggestion(table, token.name)}`);
@@ -71,12 +82,39 @@ export function readOptions(tool: string, table: readonly OptionSpec[], args: re
       if (spec.verdict === 'warned') warnings.push(`warning: ${token.rawName} has no effect: ${spec.why}`);
     }
   }
-  return { options, warnings, issues };
+  return { options, positionals, warnings, issues };
 }
 
 /** Throws a `ConfigError` with all of them, if there are any. */
 export function throwIssues(issues: readonly Issue[]): void {
   if (issues.length > 0) throw new ConfigError(issues);
+}
+
+/** The value of a whole-number option, or `fallback` when it is absent; an issue when it is out of range. */
+export function wholeOption(
+  found: FoundOptions,
+  tool: string,
+  long: string,
+  fallback: number,
+  low: number,
+  high: number,
+): number {
+  const option = found.options.find((candidate) => candidate.spec.long === long);
+  if (option === undefined) return fallback;
+  const value = parseWhole(option.value);
+  if (value !== null && value >= low && value <= high) return value;
+  found.issues.push({ file: tool, path: option.written, message: `found ${option.value}, accepted ${low} to ${high}` });
+  return fallback;
+}
+
+/** Whether an option was given. */
+export function hasOption(found: FoundOptions, long: string): boolean {
+  return found.options.some((option) => option.spec.long === long);
+}
+
+/** The value of an option, or null. */
+export function textOption(found: FoundOptions, long: string): string | null {
+  return found.options.find((option) => option.spec.long === long)?.value ?? null;
 }
 
 /** The help text of a table, for `--help`. */

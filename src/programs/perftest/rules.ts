@@ -59,6 +59,7 @@ function refuseCombinations(p: Parameters, refuse: Refuse): void {
   if (p.useSrq && !isSend) refuse('use-srq', 'Using SRQ only available in SEND / SEND_IMM tests');
   if (p.useSrq && isSend && p.qps > p.rxDepth)
     refuse('use-srq', `Using SRQ depth should be greater than number of QPs; found depth ${p.rxDepth}, QPs ${p.qps}`);
+  if (p.useSrq && p.connection === 'UC') refuse('use-srq', 'UC takes no shared receive queue; accepted: RC, UD');
   if (p.rdmaCm && p.connection === 'UC') refuse('rdma_cm', 'UC is not supported in librdmacm');
   if (p.useEvent && p.verb === 'WRITE') refuse('events', 'Events feature not available on WRITE verb');
   if (!p.useEvent && p.completionVector !== null) refuse('vector', 'Events must be enabled (-e) to select a completion vector');
