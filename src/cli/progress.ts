@@ -14,6 +14,7 @@ export class Progress {
   readonly #untilPs: Ps | undefined;
   readonly #startMs = performance.now();
   #bar: SingleBar | undefined;
+  #drawn = false;
   #loading = false;
   #stopped = false;
 
@@ -27,31 +28,37 @@ export class Progress {
   update(progress: RunProgress): void {
     const elapsedMs = performance.now() - this.#startMs;
     if (!this.#terminal.drawsProgress || this.#stopped || elapsedMs < QUIET_MS) return;
-    const text = progressText(progress, elapsedMs);
-    if (this.#bar !== undefined) this.#bar.update(this.#done(progress), { text });
-    else if (!this.#loading) void this.#load(progress, text);
+    if (this.#bar === undefined) {
+      if (!this.#loading) void this.#load(progress);
+      return;
+    }
+    const payload = { text: progressText(progress, elapsedMs) };
+    if (this.#drawn) this.#bar.update(this.#done(progress), payload);
+    else this.#bar.start(this.#untilPs ?? 1, this.#done(progress), payload);
+    this.#drawn = true;
   }
 
   /** Takes the line away, so that other text can be printed; the next `update` draws it again. */
   clear(): void {
-    if (this.#bar !== undefined && !this.#stopped) this.#terminal.err('\r\x1b[K');
+    if (this.#drawn) this.#bar?.stop();
+    this.#drawn = false;
   }
 
   stop(): void {
-    if (this.#stopped) return;
     this.#stopped = true;
-    this.#bar?.stop();
+    this.clear();
   }
 
-  async #load(progress: RunProgress, text: string): Promise<void> {
+  async #load(progress: RunProgress): Promise<void> {
     this.#loading = true;
     const { default: library } = await import('cli-progress');
-    if (this.#stopped) return;
     const format = this.#untilPs === undefined ? '{text}' : '{bar} {percentage} %  {text}';
-    // The library would catch Ctrl-C to tidy up (gracefulExit): then a busy main thread could not be interrupted.
-    const options = { format, clearOnComplete: true, hideCursor: false, gracefulExit: false, stream: process.stderr };
+    // Ctrl-C kills heddle on the spot, whatever a busy thread does. So the library must neither catch it (gracefulExit)
+    // nor change the terminal in a way that only it would undo (hideCursor; linewrap false).
+    const harmless = { gracefulExit: false, hideCursor: false, linewrap: true };
+    const options = { format, clearOnComplete: true, barsize: 16, stream: process.stderr, ...harmless };
     this.#bar = new library.SingleBar(options, library.Presets.shades_classic);
-    this.#bar.start(this.#untilPs ?? 1, this.#done(progress), { text });
+    this.update(progress);
   }
 
   #done(progress: RunProgress): number {
