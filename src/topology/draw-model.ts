@@ -3,6 +3,7 @@
  * their number, then the switches of a pod or group, then switches that are joined alike, until the picture can be read.
  */
 import { switchGraph, switchLevels } from './graph.ts';
+import { TopologyError } from './issue.ts';
 import { lanes } from './speeds.ts';
 import type { LinkEnd, Topology, TopologyLink } from './types.ts';
 
@@ -17,6 +18,7 @@ export interface Box {
   /** Nodes are on level -1; switches on theirs. */
   readonly level: number;
   readonly coordinates?: readonly number[];
+  readonly group?: string;
 }
 
 export interface Line {
@@ -33,10 +35,15 @@ export interface DrawingModel {
   readonly lines: readonly Line[];
   /** Whether levels say enough to lay the picture out in rows. */
   readonly isLayered: boolean;
+  /** Whether every box is a switch at coordinates of its own, and neighbours differ in one of them. */
+  readonly isGrid: boolean;
 }
 
 const MAX_SINGLE_HOSTS = 48;
 const MAX_SINGLE_SWITCHES = 72;
+/** What the layout engine does in seconds. */
+const MAX_BOXES = 500;
+const MAX_GRID = 1100;
 
 /** A partition of the vertices (nodes first, then switches) into what is drawn as one. */
 type Folding = string[];
@@ -49,13 +56,54 @@ export function drawingModel(topology: Topology): DrawingModel {
     switches.forEach((one, i) => {
       if (one.group !== undefined) folding[nodes.length + i] = `g${one.group}`;
     });
-    foldAlike(topology, folding, adjacency, 'switch');
+    if (!switches.every((one) => one.coordinates !== undefined && one.level === undefined && one.group === undefined))
+      foldAlike(topology, folding, adjacency, 'switch');
   }
   if (nodes.length > MAX_SINGLE_HOSTS) foldAlike(topology, folding, adjacency, 'node');
   const levels = switchLevels(topology, switchGraph(topology));
   const boxes = makeBoxes(topology, folding, levels);
+  const lines = makeLines(topology, folding);
   const hasTree = switches.some((one) => one.level !== undefined) || new Set(levels).size > 1;
-  return { boxes, lines: makeLines(topology, folding), isLayered: hasTree || switches.length <= 2 };
+  const grid = gridModel(boxes, lines);
+  if (grid !== undefined && !hasTree) return { ...grid, isLayered: false, isGrid: true };
+  if (boxes.length > MAX_BOXES) {
+    const message = `the drawing would have ${boxes.length} boxes after folding; at most ${MAX_BOXES} can be laid out`;
+    throw new TopologyError([{ file: topology.source, path: '', message }]);
+  }
+  return { boxes: shorten(boxes), lines, isLayered: hasTree || switches.length <= 2, isGrid: false };
+}
+
+/** In a wide row of folded nodes their names would only make it wider. */
+function shorten(boxes: readonly Box[]): Box[] {
+  const isMany = boxes.filter((box) => box.kind !== 'switch' && box.folded).length > 20;
+  return boxes.map((box) => (isMany && box.kind !== 'switch' ? { ...box, note: '' } : box));
+}
+
+/** A grid without its nodes, which each switch tells in its note; `undefined` for other shapes, and for grids small enough to show nodes. */
+function gridModel(boxes: readonly Box[], lines: readonly Line[]): { boxes: Box[]; lines: Line[] } | undefined {
+  const switches = new Map(boxes.filter((box) => box.kind === 'switch').map((box) => [box.id, box]));
+  const dimensions = switches.values().next().value?.coordinates?.length ?? 0;
+  if (switches.size < 9 || switches.size > MAX_GRID || dimensions < 2) return undefined;
+  const taken = new Set([...switches.values()].map((box) => box.coordinates?.join()));
+  if (
+    taken.size < switches.size ||
+    [...switches.values()].some((box) => box.coordinates?.length !== dimensions || box.folded || box.group !== undefined)
+  )
+    return undefined;
+  const notes = new Map<string, number>();
+  const kept: Line[] = [];
+  for (const line of lines) {
+    const [a, b] = [switches.get(line.from), switches.get(line.to)];
+    if (a !== undefined && b !== undefined) {
+      if (a.coordinates!.filter((c, d) => c !== b.coordinates![d]).length !== 1) return undefined;
+      kept.push(line);
+    } else if (a ?? b) notes.set((a ?? b)!.id, (notes.get((a ?? b)!.id) ?? 0) + line.count);
+  }
+  const noted = [...switches.values()].map((box) => ({
+    ...box,
+    note: `${notes.get(box.id) ?? 0} host ${notes.get(box.id) === 1 ? 'link' : 'links'}`,
+  }));
+  return { boxes: noted, lines: kept };
 }
 
 const vertexOf = (end: LinkEnd, nodeCount: number) => (end.kind === 'node' ? end.node : nodeCount + end.switch);
@@ -129,6 +177,7 @@ function makeBoxes({ nodes, switches }: Topology, folding: Folding, levels: read
       folded,
       level,
       ...(!folded && first.coordinates !== undefined && { coordinates: first.coordinates }),
+      ...(!folded && first.group !== undefined && { group: first.group }),
     };
   });
 }

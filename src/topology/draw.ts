@@ -1,10 +1,9 @@
 /**
- * The fabric as an SVG picture. `elkjs`, the layout engine of the Eclipse project, places the boxes: in rows by level where there are levels, else by
- * stress, which keeps neighbours at equal distances. Lines are straight, their colour the link's speed, their width its lanes.
+ * The fabric as an SVG picture: boxes where `draw-layout.ts` puts them, lines straight, their colour the link's speed, their width its
+ * lanes. Lines that would run through other boxes of their row, and the links that close a torus, are arcs.
  */
-import { createRequire } from 'node:module';
-import type { ELK, ElkNode } from 'elkjs/lib/elk-api.js';
-import { type Box, type DrawingModel, drawingModel, type Line } from './draw-model.ts';
+import { LABEL_SIZE, NOTE_SIZE, type Placed, placeBoxes } from './draw-layout.ts';
+import { type DrawingModel, drawingModel, type Line } from './draw-model.ts';
 import { LINK_SPEEDS, type LinkSpeed } from './speeds.ts';
 import type { Topology } from './types.ts';
 
@@ -23,19 +22,10 @@ const FILLS = { switch: '#e3ecf7', processor: '#ffffff', io: '#fdf1d8' } as cons
 const MARGIN = 36;
 const TITLE_HEIGHT = 44;
 const LEGEND_HEIGHT = 64;
-const LABEL_SIZE = 13;
-const NOTE_SIZE = 10;
 /** Above this many lines, numbers on them would hide each other. */
 const MAX_LABELLED_LINES = 60;
 /** Faint lines where there are many. */
 const MANY_LINES = 150;
-
-interface Placed extends Box {
-  readonly x: number;
-  readonly y: number;
-  readonly width: number;
-  readonly height: number;
-}
 
 /** Draws `topology` as a stand-alone SVG document. */
 export async function drawTopology(topology: Topology): Promise<string> {
@@ -44,117 +34,30 @@ export async function drawTopology(topology: Topology): Promise<string> {
   return renderSvg(topology, model, boxes);
 }
 
-function boxSize(box: Box): { width: number; height: number } {
-  const text = Math.max(box.label.length * LABEL_SIZE * 0.6, box.note.length * NOTE_SIZE * 0.58);
-  return { width: Math.max(52, Math.ceil(text) + 18), height: box.note === '' ? 30 : 42 };
-}
-
-async function placeBoxes(model: DrawingModel): Promise<Placed[]> {
-  const onGrid = placeOnGrid(model);
-  if (onGrid !== undefined) return onGrid;
-  const require = createRequire(import.meta.url);
-  const Elk = require('elkjs/lib/elk.bundled.js') as { new (): ELK };
-  const highest = Math.max(...model.boxes.map((box) => box.level));
-  const graph: ElkNode = {
-    id: 'fabric',
-    layoutOptions: model.isLayered ? LAYERED : STRESS,
-    children: model.boxes.map((box) => ({
-      id: box.id,
-      ...boxSize(box),
-      layoutOptions: { 'elk.partitioning.partition': String(highest - box.level) },
-    })),
-    edges: model.lines.map(({ from, to }, i) => ({ id: `e${i}`, ...direct(model, from, to) })),
-  };
-  const laid = await new Elk().layout(graph);
-  const positions = new Map(laid.children!.map((child) => [child.id, child]));
-  const boxes = model.boxes.map((box): Placed => {
-    const { x = 0, y = 0 } = positions.get(box.id)!;
-    return { ...box, ...boxSize(box), x, y };
-  });
-  return model.isLayered ? alignRows(boxes, model) : boxes;
-}
-
-const LAYERED = {
-  'elk.algorithm': 'layered',
-  'elk.direction': 'DOWN',
-  'elk.partitioning.activate': 'true',
-  'elk.edgeRouting': 'POLYLINE',
-  'elk.spacing.nodeNode': '18',
-  'elk.layered.spacing.nodeNodeBetweenLayers': '110',
-  'elk.layered.spacing.edgeNodeBetweenLayers': '10',
-  'elk.layered.thoroughness': '3',
-  'elk.layered.nodePlacement.strategy': 'NETWORK_SIMPLEX',
-};
-const STRESS = { 'elk.algorithm': 'stress', 'elk.stress.desiredEdgeLength': '130', 'elk.spacing.nodeNode': '40' };
-
-/** Edges run from the higher level down, so that the layering agrees with the levels. */
-function direct(model: DrawingModel, from: string, to: string): { sources: string[]; targets: string[] } {
-  const level = (id: string) => model.boxes.find((box) => box.id === id)!.level;
-  return level(from) >= level(to) ? { sources: [from], targets: [to] } : { sources: [to], targets: [from] };
-}
-
-/** One row a level, whatever detours the layering took; the order within a row is the engine's, evened out under the widest row. */
-function alignRows(boxes: readonly Placed[], model: DrawingModel): Placed[] {
-  const levels = [...new Set(model.boxes.map((box) => box.level))].sort((a, b) => b - a);
-  const rows = levels.map((level) => boxes.filter((box) => box.level === level).sort((a, b) => a.x - b.x));
-  const widths = rows.map((row) => row.reduce((sum, box) => sum + box.width + 18, -18));
-  const total = Math.max(...widths);
-  const gap = 70 + Math.min(260, total / 10);
-  return rows.flatMap((row, i) => {
-    const spread = row.length === 1 ? 0 : Math.min((total - widths[i]!) / row.length, 4 * 120);
-    let x = (total - (widths[i]! + spread * (row.length - 1))) / 2;
-    return row.map((box): Placed => {
-      const placed = { ...box, x, y: i * gap };
-      x += box.width + 18 + spread;
-      return placed;
-    });
-  });
-}
-
-/** Meshes and tori of two dimensions are drawn as the grid that they are; other shapes are the engine's. */
-function placeOnGrid(model: DrawingModel): Placed[] | undefined {
-  const switches = model.boxes.filter((box) => box.kind === 'switch');
-  const isGrid = !model.isLayered && switches.length > 0 && switches.every((box) => box.coordinates?.length === 2 && !box.folded);
-  const taken = new Set(switches.map((box) => box.coordinates?.join()));
-  if (!isGrid || taken.size < switches.length) return undefined;
-  const [stepX, stepY] = [190, 150];
-  const placed = new Map<string, Placed>();
-  for (const box of switches)
-    placed.set(box.id, { ...box, ...boxSize(box), x: box.coordinates![1]! * stepX, y: box.coordinates![0]! * stepY });
-  const onSwitch = new Map<string, number>();
-  for (const box of model.boxes) {
-    if (box.kind === 'switch') continue;
-    const line = model.lines.find(({ from, to }) => from === box.id || to === box.id);
-    const home = line && placed.get(line.from === box.id ? line.to : line.from);
-    if (home === undefined) return undefined;
-    const already = onSwitch.get(home.id) ?? 0;
-    onSwitch.set(home.id, already + 1);
-    placed.set(box.id, { ...box, ...boxSize(box), x: home.x + 66 + already * 12, y: home.y + 52 + already * 34 });
-  }
-  return model.boxes.map((box) => placed.get(box.id)!);
-}
-
 function renderSvg(topology: Topology, model: DrawingModel, boxes: readonly Placed[]): string {
-  const left = Math.min(...boxes.map((box) => box.x));
-  const top = Math.min(...boxes.map((box) => box.y));
-  const shifted = boxes.map((box): Placed => ({ ...box, x: box.x - left + MARGIN, y: box.y - top + MARGIN + TITLE_HEIGHT }));
-  const width = Math.ceil(Math.max(620, Math.max(...shifted.map((box) => box.x + box.width)) + MARGIN));
-  const bottom = Math.max(...shifted.map((box) => box.y + box.height));
-  const height = Math.ceil(bottom + MARGIN + LEGEND_HEIGHT);
-  const centre = (width - (Math.max(...shifted.map((box) => box.x + box.width)) + MARGIN)) / 2;
-  const centred = shifted.map((box): Placed => ({ ...box, x: box.x + centre }));
-  const byId = new Map(centred.map((box) => [box.id, box]));
+  const lines = bundle(model.lines);
+  const unshifted = new Map(boxes.map((box) => [box.id, box]));
+  const tops = lines.map((line) => arcMiddle(line, unshifted, 1));
+  const left = Math.min(...boxes.map((box) => box.x), ...tops.map(([x]) => x - 8));
+  const right = Math.max(...boxes.map((box) => box.x + box.width + 6), ...tops.map(([x]) => x + 8));
+  const top = Math.min(...boxes.map((box) => box.y - 6), ...tops.map(([, y]) => y - 8));
+  const bottom = Math.max(...boxes.map((box) => box.y + box.height), ...tops.map(([, y]) => y + 8));
+  const width = Math.ceil(Math.max(620, right - left + 2 * MARGIN));
+  const height = Math.ceil(bottom - top + 2 * MARGIN + TITLE_HEIGHT + LEGEND_HEIGHT);
+  const [dx, dy] = [(width - (right - left)) / 2 - left, MARGIN + TITLE_HEIGHT - top];
+  const placed = boxes.map((box): Placed => ({ ...box, x: box.x + dx, y: box.y + dy }));
+  const byId = new Map(placed.map((box) => [box.id, box]));
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="Helvetica, Arial, sans-serif">`,
     `<title>${escapeXml(topology.name)}</title>`,
     `<rect width="${width}" height="${height}" fill="#fcfcfd"/>`,
-    text(MARGIN, 30, 18, `${topology.name}`, { weight: 600 }),
+    text(MARGIN, 30, 18, topology.name, { weight: 600 }),
     text(MARGIN, 48, 11, summary(topology), { fill: '#5b6673' }),
     '<g fill="none" stroke-linecap="round">',
-    ...bundle(model.lines).map((line) => renderLine(line, byId, model.lines.length)),
+    ...lines.map((line) => renderLine(line, byId, lines.length)),
     '</g>',
-    ...centred.map(renderBox),
-    ...(model.lines.length > MAX_LABELLED_LINES ? [] : bundle(model.lines).map((line) => renderCount(line, byId))),
+    ...placed.map(renderBox),
+    ...(lines.length > MAX_LABELLED_LINES ? [] : lines.map((line) => renderCount(line, byId))),
     renderLegend(topology, height - LEGEND_HEIGHT + 8),
     '</svg>',
   ];
@@ -190,10 +93,37 @@ function ends(line: BundledLine, byId: ReadonlyMap<string, Placed>): [number, nu
 const fixed = (value: number) => String(+value.toFixed(1));
 
 function renderLine(line: BundledLine, byId: ReadonlyMap<string, Placed>, count: number): string {
-  const [x1, y1, x2, y2] = ends(line, byId).map(fixed);
-  const width = fixed(strokeWidth(line.lanes) * (count > MANY_LINES ? 0.45 : 1));
-  const opacity = count > MANY_LINES ? ' stroke-opacity="0.55"' : '';
-  return `<path d="M${x1} ${y1}L${x2} ${y2}" stroke="${COLOURS[line.speed]}" stroke-width="${width}"${opacity}/>`;
+  const [x1, y1, x2, y2] = ends(line, byId);
+  const bend = arcHeight(line, byId);
+  const faint = count > MANY_LINES || bend !== 0;
+  const width = fixed(strokeWidth(line.lanes) * (faint ? 0.5 : 1));
+  const curve = bend === 0 ? 'L' : `Q${arcMiddle(line, byId, 2).map(fixed).join(' ')} `;
+  return `<path d="M${fixed(x1)} ${fixed(y1)}${curve}${fixed(x2)} ${fixed(y2)}" stroke="${COLOURS[line.speed]}" stroke-width="${width}"${faint ? ' stroke-opacity="0.6"' : ''}/>`;
+}
+
+/** How far a line bends away from straight: not at all unless boxes of its row or column lie between its ends. */
+function arcHeight(line: BundledLine, byId: ReadonlyMap<string, Placed>): number {
+  const [x1, y1, x2, y2] = ends(line, byId);
+  const isOblique = Math.abs(y2 - y1) > 1 && Math.abs(x2 - x1) > 1;
+  if (isOblique && byId.get(line.from)!.coordinates === undefined) return 0;
+  if (isOblique && byId.get(line.from)!.group !== undefined) return 0;
+  const length = Math.hypot(x2 - x1, y2 - y1);
+  for (const box of byId.values()) {
+    if (box.id === line.from || box.id === line.to) continue;
+    const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+    const along = ((x - x1) * (x2 - x1) + (y - y1) * (y2 - y1)) / (length * length);
+    const aside = Math.abs((x - x1) * (y2 - y1) - (y - y1) * (x2 - x1)) / length;
+    if (along > 0 && along < 1 && aside < 4) return 24 + length * 0.1;
+  }
+  return 0;
+}
+
+/** The point `share` times the arc's height off the middle of the line: 1 is on the curve, 2 is its control point. */
+function arcMiddle(line: BundledLine, byId: ReadonlyMap<string, Placed>, share: number): [number, number] {
+  const [x1, y1, x2, y2] = ends(line, byId);
+  const length = Math.hypot(x2 - x1, y2 - y1) || 1;
+  const bend = arcHeight(line, byId) * share * (x2 < x1 || (x2 === x1 && y2 < y1) ? -1 : 1);
+  return [(x1 + x2) / 2 + ((y2 - y1) / length) * bend, (y1 + y2) / 2 - ((x2 - x1) / length) * bend];
 }
 
 function strokeWidth(lanes: number): number {
@@ -202,8 +132,7 @@ function strokeWidth(lanes: number): number {
 
 function renderCount(line: BundledLine, byId: ReadonlyMap<string, Placed>): string {
   if (line.count === 1) return '';
-  const [x1, y1, x2, y2] = ends(line, byId);
-  const [x, y] = [(x1 + x2) / 2, (y1 + y2) / 2];
+  const [x, y] = arcMiddle(line, byId, 1);
   const label = `×${line.count}`;
   const width = label.length * 7 + 6;
   return `<rect x="${fixed(x - width / 2)}" y="${fixed(y - 9)}" width="${width}" height="17" rx="4" fill="#fcfcfd" stroke="${COLOURS[line.speed]}" stroke-width="0.8"/>${text(x, y + 4, 11, label, { anchor: 'middle', fill: COLOURS[line.speed], weight: 600 })}`;

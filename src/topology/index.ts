@@ -9,7 +9,7 @@
  * - `net-records.ts` `import-net.ts`   ibnetdiscover output and ibsim files
  * - `export.ts` `export-file.ts` `export-net.ts`   the same formats, written
  * - `show.ts` `graph.ts`   what a fabric amounts to: levels, diameter, bisection
- * - `draw.ts` `draw-model.ts`   the fabric as a picture
+ * - `draw.ts` `draw-model.ts` `draw-layout.ts`   the fabric as a picture
  * - `builder.ts`       names, ports, GUIDs and LIDs kept unique while a topology grows
  * - `speeds.ts` `switch-types.ts` `products.ts`   link speeds, switch products, what device ids mean
  * - `names.ts` `units.ts` `qos.ts` `limits.ts` `issue.ts` `lazy.ts`   ranges, units, virtual lanes, limits, errors, late libraries
