@@ -21,7 +21,7 @@ export interface GridShape {
   readonly wraps: readonly boolean[];
   /** Coordinates, switch by switch: dimension `d` of switch `s` at `s * radix.length + d`. */
   readonly coordinates: Int32Array;
-  /** For each slot 2 × dimension, + 1 if it leads downward; −1 = no switch there. In a dimension of two both ways count as upward. */
+  /** For each slot 2 × dimension, + 1 if it leads downward; −1 = no other switch there. In a dimension of two both ways count as upward. */
   readonly directions: Int8Array;
 }
 
@@ -89,7 +89,7 @@ export function gridShape(index: SubnetIndex): GridShape {
   const directions = new Int8Array(index.peerSwitch.length).fill(-1);
   const shape = { radix, wraps, coordinates, directions };
   index.peerSwitch.forEach((peer, slot) => {
-    if (peer >= 0) directions[slot] = linkDirection(index, shape, slot);
+    if (peer >= 0 && peer !== index.slotSwitch[slot]) directions[slot] = linkDirection(index, shape, slot);
   });
   return shape;
 }

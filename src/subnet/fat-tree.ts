@@ -67,8 +67,9 @@ export function treeShape(index: SubnetIndex, roots?: readonly number[]): TreeSh
   const levels = roots === undefined ? switchLevels(index) : levelsBelow(rootRanks(index, roots));
   const levelCount = levels.reduce((most, level) => Math.max(most, level), -1) + 1;
   index.peerSwitch.forEach((peer, slot) => {
-    if (peer < 0 || Math.abs(levels[peer]! - levels[index.slotSwitch[slot]!]!) === 1) return;
-    const ends = `${describeSlot(index, slot)} (level ${levels[index.slotSwitch[slot]!]}) and ${describeSlot(index, index.peerSlot[slot]!)} (level ${levels[peer]})`;
+    const own = index.slotSwitch[slot]!;
+    if (peer < 0 || peer === own || Math.abs(levels[peer]! - levels[own]!) === 1) return;
+    const ends = `${describeSlot(index, slot)} (level ${levels[own]}) and ${describeSlot(index, index.peerSlot[slot]!)} (level ${levels[peer]})`;
     throw subnetError('routing.engine', `fat-tree: the link between ${ends} does not join neighbouring levels`);
   });
   const upSlots = orderedUplinks(index, levels, levelCount);

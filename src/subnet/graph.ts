@@ -93,6 +93,10 @@ export interface SubnetIndex {
   readonly adapterLink: Int32Array;
 }
 
+const MAX_LEVEL = 31;
+const MAX_DIMENSIONS = 32;
+const MAX_COORDINATE = 0xffff;
+
 /** Makes a user's mistake about the subnet; `path` names the object as the graph does. */
 export function subnetError(path: string, message: string): ConfigError {
   return new ConfigError([{ file: '', path, message }]);
@@ -145,6 +149,7 @@ function checkNodes(graph: SubnetGraph, issues: Issue[]): void {
     if (!Number.isInteger(node.portCount) || node.portCount < 1 || node.portCount > 254)
       issues.push({ file: '', path: `${path}.portCount`, message: `${node.portCount} is not in 1 … 254` });
     checkLimits(node, path, issues);
+    checkPlace(node, path, issues);
   });
   graph.adapters.forEach((port, a) => {
     claim(port.guid, `adapters[${a}]`, `port ${port.port} of ${port.name}`);
@@ -157,6 +162,24 @@ function checkLimits(node: { dataVls?: number; mtuBytes?: number }, path: string
     issues.push({ file: '', path: `${path}.dataVls`, message: `${node.dataVls} is none of 1, 2, 4, 8, 15` });
   if (node.mtuBytes !== undefined && ![256, 512, 1024, 2048, 4096].includes(node.mtuBytes))
     issues.push({ file: '', path: `${path}.mtuBytes`, message: `${node.mtuBytes} is none of 256, 512, 1024, 2048, 4096` });
+}
+
+/** Levels and coordinates size the engines' arrays, so they have bounds. */
+function checkPlace(node: SwitchNode, path: string, issues: Issue[]): void {
+  const fits = (value: number, most: number) => Number.isInteger(value) && value >= 0 && value <= most;
+  if (node.level !== undefined && !fits(node.level, MAX_LEVEL))
+    issues.push({ file: '', path: `${path}.level`, message: `${node.level} is not in 0 … ${MAX_LEVEL}` });
+  const { coordinates } = node;
+  if (coordinates === undefined) return;
+  if (coordinates.length > MAX_DIMENSIONS)
+    issues.push({
+      file: '',
+      path: `${path}.coordinates`,
+      message: `${coordinates.length} dimensions, more than ${MAX_DIMENSIONS}`,
+    });
+  const bad = coordinates.find((c) => !fits(c, MAX_COORDINATE));
+  if (bad !== undefined)
+    issues.push({ file: '', path: `${path}.coordinates`, message: `${bad} is not in 0 … ${MAX_COORDINATE}` });
 }
 
 function emptyIndex(graph: SubnetGraph): SubnetIndex {

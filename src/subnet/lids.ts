@@ -42,6 +42,8 @@ export function assignLids(index: SubnetIndex, options: LidOptions = {}): LidPla
   const lmc = options.lmc ?? 0;
   if (!Number.isInteger(lmc) || lmc < 0 || lmc > 7)
     throw new ConfigError([{ file: '', path: 'lmc', message: `${lmc} is not in 0 … 7` }]);
+  if (options.managerPort !== undefined && !(options.managerPort in index.adapterLink))
+    throw new ConfigError([{ file: '', path: 'managerPort', message: `there is no adapter port ${options.managerPort}` }]);
   const table = new LidTable(index, lmc);
   table.keepGiven();
   for (const port of assignmentOrder(index, options)) table.assign(port);

@@ -236,26 +236,3 @@ describe('the whole subnet', () => {
     );
   });
 });
-
-describe('a graph', () => {
-  it('names every fault of its links and nodes', () => {
-    const g = new GraphBuilder();
-    g.switch('a', 2);
-    g.switch('b', 0, { guid: 0x200000n, dataVls: 3, mtuBytes: 1000 });
-    g.host(0);
-    g.links.push({ a: { kind: 'switch', index: 0, port: 1 }, b: { kind: 'switch', index: 0, port: 2 } });
-    g.links.push({ a: { kind: 'switch', index: 0, port: 2 }, b: { kind: 'switch', index: 0, port: 2 } });
-    g.links.push({ a: { kind: 'switch', index: 0, port: 3 }, b: { kind: 'adapter', index: 7 } });
-    expect(() => indexGraph(g.build())).toThrow(
-      [
-        'switches[1]: GUID 0x200000 already belongs to switch a',
-        'switches[1].portCount: 0 is not in 1 … 254',
-        'switches[1].dataVls: 3 is none of 1, 2, 4, 8, 15',
-        'switches[1].mtuBytes: 1000 is none of 256, 512, 1024, 2048, 4096',
-        'links[1].a: a[1] already has a cable',
-        'links[2]: joins a[2] to itself',
-        'links[3].a: a has no port 3, only 1 … 2',
-      ].join('\n'),
-    );
-  });
-});
