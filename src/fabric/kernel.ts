@@ -97,6 +97,7 @@ export function makeKernel(env: KernelEnv): KernelState {
   const BYTES = 6;
   /** Copies of one multicast packet share buffer room: group + 1. */
   const GROUP = 7;
+  const COPY = -1; // a multicast packet with one copy: no shared room, but deferred once like the others
   const DAMAGED = 1 << 24;
   const BLOCKS_MASK = 0xfff;
   const eventBytes = new ArrayBuffer(CAPACITY * 32);
@@ -504,7 +505,7 @@ export function makeKernel(env: KernelEnv): KernelState {
   /** Room of a packet in the buffer of input `port` is free from time `t` on (the last copy of a multicast packet frees it). */
   function releaseRoom(id: number, port: number, t: number): void {
     let at = t;
-    if (multicast && E[id * 8 + GROUP] !== 0) {
+    if (multicast && E[id * 8 + GROUP] > 0) {
       const g = E[id * 8 + GROUP] - 1;
       if (t > groupTime[g]) groupTime[g] = t;
       groupLeft[g] -= 1;
@@ -853,7 +854,7 @@ export function makeKernel(env: KernelEnv): KernelState {
     if (vl15 && ((E[id * 8 + SIZE] >> 16) & 15) === VLS && !roomForVl15(inPort, id)) return;
     const dlid = E[id * 8 + ROUTE] & 0xffff;
     if (multicast && dlid >= 0xc000) {
-      replicate(inPort, id, t);
+      replicate(inPort, id, t, false);
       return;
     }
     route(inPort, lft[lftBase[inPort] + dlid], id, t);
@@ -877,22 +878,28 @@ export function makeKernel(env: KernelEnv): KernelState {
         return;
       }
     }
-    if (fasterOutput) {
+    if (fasterOutput && E[id * 8 + GROUP] === 0) {
       const wait = serialPs(inPort, E[id * 8 + BYTES]) - serialPs(port, E[id * 8 + BYTES]);
       if (wait > 0) {
-        // it would overtake its own tail: it may leave when the tail is so near that it cannot
-        E[id * 8 + ROUTE] = (E[id * 8 + ROUTE] & 0xffff) | (number << 16);
-        E[id * 8 + SIZE] = (E[id * 8 + SIZE] & ~(15 << 20)) | (vl << 20);
-        E[id * 8 + KEY] = K_DEFERRED + inPort;
-        schedule(t + wait, id, Y[Y_PROCESS]);
+        defer(inPort, number, vl, id, t + wait);
         return;
       }
     }
     admit(inPort, port, vl, id, t);
   }
 
+  /** On a faster output the packet would overtake its own tail: it may leave when the tail is so near that it cannot. */
+  function defer(inPort: number, number: number, vl: number, id: number, t: number): void {
+    E[id * 8 + ROUTE] = (E[id * 8 + ROUTE] & 0xffff) | (number << 16);
+    E[id * 8 + SIZE] = (E[id * 8 + SIZE] & ~(15 << 20)) | (vl << 20);
+    E[id * 8 + KEY] = K_DEFERRED + inPort;
+    schedule(t, id, Y[Y_PROCESS]);
+  }
+
   function onDeferred(inPort: number, id: number, t: number): void {
-    admit(inPort, base[inPort] + ((E[id * 8 + ROUTE] >> 16) & 255) - 1, (E[id * 8 + SIZE] >> 20) & 15, id, t);
+    const number = (E[id * 8 + ROUTE] >> 16) & 255;
+    if (number === 0) replicate(inPort, id, t, true);
+    else admit(inPort, base[inPort] + number - 1, (E[id * 8 + SIZE] >> 20) & 15, id, t);
   }
 
   function admit(inPort: number, port: number, vl: number, id: number, t: number): void {
@@ -1269,7 +1276,7 @@ export function makeKernel(env: KernelEnv): KernelState {
     return false;
   }
 
-  function replicate(inPort: number, id: number, t: number): void {
+  function replicate(inPort: number, id: number, t: number, deferred: boolean): void {
     const here = inPort - base[inPort] + 1;
     const list = w.mft[switchOf[inPort]]?.get(E[id * 8 + ROUTE] & 0xffff);
     let copies = 0;
@@ -1279,6 +1286,20 @@ export function makeKernel(env: KernelEnv): KernelState {
       drop(id, inPort, t, DROP_ROUTE);
       return;
     }
+    if (fasterOutput && !deferred) {
+      let wait = 0; // for the fastest of its outputs: all copies become ready together
+      for (let i = 0; i < list.length; i++) {
+        const port = base[inPort] + list[i] - 1;
+        if (list[i] === here || list[i] < 1 || list[i] > portCount[inPort] || peer[port] < 0) continue;
+        const w = serialPs(inPort, E[id * 8 + BYTES]) - serialPs(port, E[id * 8 + BYTES]);
+        if (w > wait) wait = w;
+      }
+      if (wait > 0) {
+        defer(inPort, 0, 0, id, t + wait);
+        return;
+      }
+    }
+    E[id * 8 + GROUP] = COPY;
     if (copies > 1) {
       const g = groupFree.length > 0 ? (groupFree.pop() as number) : groupEnd++;
       groupLeft[g] = copies;
