@@ -21,7 +21,7 @@ export interface ClusterDoor {
   runTraffic(options: TrafficOptions): Promise<TrafficResult>;
   checkTopology(topology: Topology, options: { readonly allowCycles?: boolean }): TopologyCheck | Promise<TopologyCheck>;
   writeRunRecord(file: string, options: RunOptions, result: RunResult): void | Promise<void>;
-  replay(file: string): Promise<ReplayResult>;
+  replay(file: string, how: Pick<RunOptions, 'placement' | 'workers' | 'onProgress'>): Promise<ReplayResult>;
   hcaProfiles(): readonly ListEntry[];
   switchModels(): readonly ListEntry[];
   programs(): readonly ListEntry[];

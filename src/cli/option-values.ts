@@ -147,6 +147,6 @@ function scaleExactly(decimal: string, factor: number): number | undefined {
 }
 
 /** The same object without the keys that hold `undefined`. */
-export function defined<T extends object>(object: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+export function defined<T extends object>(object: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as never;
 }

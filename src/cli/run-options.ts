@@ -4,7 +4,7 @@
 import { existsSync } from 'node:fs';
 import type { CaptureTarget, ListEntry, Placement, ProgramReference, RunOptions } from '../cluster/index.ts';
 import { ConfigError } from '../sim/index.ts';
-import type { Call } from './command.ts';
+import type { Call, CommandOption } from './command.ts';
 import type { ClusterDoor, Doors } from './doors.ts';
 import { didYouMean } from './near.ts';
 import { defined, type OptionValues } from './option-values.ts';
@@ -13,6 +13,17 @@ const PLACEMENTS = ['inline', 'pool', 'dedicated'] as const;
 const SHOWS = ['all', 'client'] as const;
 const MAX_WATCHDOG_SECONDS = 86_400;
 const MAX_WORKERS = 1024;
+
+export const MACHINE = 'How it runs here (never changes a result):';
+/** Of every command that runs programs. */
+export const PLACEMENT_OPTIONS: Readonly<Record<string, CommandOption>> = {
+  placement: {
+    value: 'inline|pool|dedicated',
+    describe: 'nodes in this thread, shared out over workers, or one worker each (default pool)',
+    group: MACHINE,
+  },
+  workers: { value: 'N', describe: 'worker threads of the pool (default: CPU cores - 1)', group: MACHINE },
+};
 
 /** Where the results go, once the run is over. */
 export interface RunOutputs {
@@ -39,8 +50,7 @@ export async function readRun(
     server: options.text('server'),
     nodes: await readNodes(options, doors),
     seed: options.whole('seed', 0),
-    placement: options.oneOf('placement', PLACEMENTS),
-    workers: options.whole('workers', 1, MAX_WORKERS),
+    ...readPlacement(options),
     faults: options.given('fault') ? options.texts('fault') : undefined,
     allowCycles: options.flag('allow-cycles') || undefined,
     breakdown: options.flag('breakdown') || undefined,
@@ -49,19 +59,26 @@ export async function readRun(
     untilPs: options.timePs('until'),
     watchdogMs: readWatchdog(options),
   });
-  checkEffects(options, outputs, settings.placement ?? 'pool');
+  checkEffects(options, outputs);
   options.finish();
   const program = readProgram(positionals.program!, cluster.programs());
   const topology = cluster.loadTopologyFile(positionals.topology!);
   return { options: { topology, topologyFile: positionals.topology!, program, programArgs: call.rest, ...settings }, outputs };
 }
 
-function checkEffects(options: OptionValues, outputs: RunOutputs, placement: Placement): void {
-  options.needs('workers', placement === 'pool', `with --placement ${placement}`);
+function checkEffects(options: OptionValues, outputs: RunOutputs): void {
   options.needs('capture', options.given('pcap'), 'without --pcap FILE');
   options.needs('client', !options.given('nodes'), 'with --nodes, whose second node is the client');
   options.needs('server', !options.given('nodes'), 'with --nodes, whose first node is the server');
   options.needs('show', outputs.json !== '-', 'with --json -, which prints nothing else');
+}
+
+/** `--placement` and `--workers`. */
+export function readPlacement(options: OptionValues): { placement?: Placement; workers?: number } {
+  const placement = options.oneOf('placement', PLACEMENTS);
+  const workers = options.whole('workers', 1, MAX_WORKERS);
+  options.needs('workers', (placement ?? 'pool') === 'pool', `with --placement ${placement}`);
+  return defined({ placement, workers });
 }
 
 function readWatchdog(options: OptionValues): number | undefined {

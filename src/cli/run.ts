@@ -4,12 +4,11 @@ import type { OutputLine, RunOptions, RunResult } from '../cluster/index.ts';
 import type { Call, Command, Context } from './command.ts';
 import { EXIT_OK } from './failure.ts';
 import { Progress } from './progress.ts';
-import { type RunOutputs, readRun } from './run-options.ts';
+import { MACHINE, PLACEMENT_OPTIONS, type RunOutputs, readRun } from './run-options.ts';
 
 const NODES = 'Which nodes run the program:';
 const RESULTS = 'What is written:';
 const MODEL = 'What is simulated:';
-const MACHINE = 'How it runs here (never changes a result):';
 
 export const runCommand: Command = {
   name: 'run',
@@ -46,12 +45,7 @@ export const runCommand: Command = {
       repeat: true,
       group: RESULTS,
     },
-    placement: {
-      value: 'inline|pool|dedicated',
-      describe: 'nodes in this thread, shared out over workers, or one worker each (default pool)',
-      group: MACHINE,
-    },
-    workers: { value: 'N', describe: 'worker threads of the pool (default: CPU cores - 1)', group: MACHINE },
+    ...PLACEMENT_OPTIONS,
     watchdog: { value: 'SECONDS', describe: 'real time a program may compute without waiting (default 10)', group: MACHINE },
   },
   examples: [

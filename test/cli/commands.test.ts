@@ -168,6 +168,13 @@ describe('heddle list', () => {
 });
 
 describe('heddle replay', () => {
+  it('runs where it is told to', async () => {
+    const { replays, err } = await heddle('replay a.heddle --placement pool --workers 3');
+    expect(replays).toMatchObject([{ placement: 'pool', workers: 3 }]);
+    expect(err).toContain('hash 0123456789abcdef');
+    expect((await heddle('replay a.heddle --placement inline --workers 3')).exitCode).toBe(2);
+  });
+
   it('says whether the hash is the same', async () => {
     expect(await heddle('replay a.heddle')).toMatchObject({ exitCode: 0, out: 'recorded in a.heddle\nsame hash, aaaa\n' });
     const out = 'recorded in a.heddle\nanother hash: recorded aaaa, now bbbb\n  another version\n';

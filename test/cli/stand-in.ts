@@ -47,6 +47,7 @@ export interface Outcome {
   readonly traffic: TrafficOptions[];
   readonly records: string[];
   readonly checks: unknown[];
+  readonly replays: object[];
 }
 
 export interface StandIn {
@@ -61,7 +62,7 @@ export interface StandIn {
 
 /** Runs `heddle WORDS` with stand-ins behind it. */
 export async function heddle(words: string | readonly string[], standIn: StandIn = {}): Promise<Outcome> {
-  const outcome = { exitCode: -1, out: '', err: '', runs: [], traffic: [], records: [], checks: [] } as Outcome & {
+  const outcome = { exitCode: -1, out: '', err: '', runs: [], traffic: [], records: [], checks: [], replays: [] } as Outcome & {
     exitCode: number;
     out: string;
     err: string;
@@ -96,7 +97,8 @@ export async function heddle(words: string | readonly string[], standIn: StandIn
       return standIn.check ?? { findings: ['all nodes reach each other'], warnings: ['a warning'] };
     },
     writeRunRecord: (file) => void outcome.records.push(file),
-    async replay(file) {
+    async replay(file, how) {
+      outcome.replays.push(how);
       const matches = standIn.matches ?? true;
       return {
         matches,
