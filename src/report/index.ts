@@ -8,13 +8,16 @@
  * - `json.ts`       the objects that `--json` writes
  * - `histogram.ts`  percentiles, and HdrHistogram's `.hgrm` text
  * - `capture.ts`    a packet at a capture point, and its bytes
- * - `pcap.ts`       capture files for Wireshark: writer and reader
+ * - `capture-writer.ts`  opens a capture file of the kind its name asks for
+ * - `pcap.ts`, `pcapng.ts`  capture files for Wireshark;  `erf.ts`  the record around each packet;  `buffered-file.ts`  bounded memory
  */
 export * from './breakdown.ts';
 export * from './capture.ts';
+export * from './capture-writer.ts';
 export * from './histogram.ts';
 export * from './json.ts';
 export * from './pcap.ts';
+export * from './pcapng.ts';
 export * from './summary.ts';
 export * from './table.ts';
 export * from './traffic.ts';

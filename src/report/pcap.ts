@@ -1,12 +1,13 @@
 /**
  * pcap files: nanosecond magic 0xa1b23c4d, written little-endian, one record per packet.
  *
- * Link type 197 (ERF, Endace's Extensible Record Format): each packet stands in a 16-byte ERF record of type 21 (InfiniBand), which Wireshark
- * dissects. Its own time stamp counts 2^-32 s, and Wireshark shows that one. Link type 247 has the bare packet; some versions do not read it.
+ * Link type 197: each packet stands in an ERF record (`erf.ts`), which Wireshark dissects; of the two time stamps it shows ERF's.
+ * Link type 247 has the bare packet; some versions of Wireshark do not read it.
  */
-import { closeSync, openSync, writeSync } from 'node:fs';
 import { ConfigError } from '../sim/index.ts';
+import { BufferedFile } from './buffered-file.ts';
 import { type CapturedPacket, encodeCaptured } from './capture.ts';
+import { ERF_HEADER_BYTES, ERF_INTERFACES, readErf, writeErfHeader } from './erf.ts';
 
 export const PCAP_MAGIC_NANOSECONDS = 0xa1b23c4d;
 export const PCAP_MAGIC_MICROSECONDS = 0xa1b2c3d4;
@@ -17,12 +18,6 @@ export const LINK_TYPE_INFINIBAND = 247;
 
 const FILE_HEADER_BYTES = 24;
 const RECORD_HEADER_BYTES = 16;
-const ERF_HEADER_BYTES = 16;
-const ERF_TYPE_INFINIBAND = 21;
-/** Records vary in length. */
-const ERF_FLAG_VARYING = 0x04;
-/** The packet had an error when it was received. */
-const ERF_FLAG_RX_ERROR = 0x10;
 const SNAPSHOT_BYTES = 65535;
 const PS_PER_SECOND = 1e12;
 
@@ -33,31 +28,25 @@ export interface PcapOptions {
   readonly bufferBytes?: number;
 }
 
-/**
- * Writes a capture to a file as the run goes on. Memory is bounded by `bufferBytes`; what is full is written at once, synchronously,
- * so that a capture never outgrows memory however fast packets come. Close it, or the last packets are missing.
- */
+/** Bytes of buffer of a capture file, at least two of the largest records. */
+export function captureBufferBytes(wanted = 1 << 20): number {
+  return Math.max(wanted, 2 * SNAPSHOT_BYTES);
+}
+
+/** Writes a capture to a file as the run goes on. Close it, or the last packets are missing. */
 export class PcapWriter {
-  readonly path: string;
-  readonly #file: number;
+  readonly #file: BufferedFile;
   readonly #linkType: number;
-  readonly #buffer: Uint8Array;
-  readonly #view: DataView;
-  #used = 0;
   #packets = 0;
-  #open = true;
 
   /** Creates the file, or empties it. Throws `ConfigError` when that cannot be done, `RangeError` for an unknown link type. */
   constructor(path: string, options: PcapOptions = {}) {
-    this.path = path;
     this.#linkType = options.linkType ?? LINK_TYPE_ERF;
     if (this.#linkType !== LINK_TYPE_ERF && this.#linkType !== LINK_TYPE_INFINIBAND) {
       throw new RangeError(`link type ${this.#linkType} is neither ${LINK_TYPE_ERF} nor ${LINK_TYPE_INFINIBAND}`);
     }
-    this.#buffer = new Uint8Array(Math.max(options.bufferBytes ?? 1 << 20, 2 * SNAPSHOT_BYTES));
-    this.#view = new DataView(this.#buffer.buffer);
-    this.#file = this.#attempt(() => openSync(path, 'w'));
-    this.#used = writeFileHeader(this.#view, this.#linkType);
+    this.#file = new BufferedFile(path, captureBufferBytes(options.bufferBytes));
+    writeFileHeader(this.#file.view, this.#file.reserve(FILE_HEADER_BYTES), this.#linkType);
   }
 
   /** Packets written so far. */
@@ -65,91 +54,60 @@ export class PcapWriter {
     return this.#packets;
   }
 
-  /** Adds a packet. Times should not go back, though the format allows it. Throws `ConfigError` when the file cannot be written. */
+  /**
+   * Adds a packet. Times should not go back, though the format allows it. Throws `ConfigError` when the file cannot be written,
+   * `RangeError` for a capture interface beyond the four that ERF tells apart.
+   */
   write(captured: CapturedPacket): void {
     this.writeFrame(captured.timePs, captured.interface, captured.damaged, encodeCaptured(captured));
   }
 
   /** As `write`, for a packet that is bytes already (LRH … VCRC). */
   writeFrame(timePs: number, captureInterface: number, damaged: boolean, frame: Uint8Array): void {
-    const erf = this.#linkType === LINK_TYPE_ERF;
-    const bytes = frame.length + (erf ? ERF_HEADER_BYTES : 0);
-    if (this.#used + RECORD_HEADER_BYTES + bytes > this.#buffer.length) this.flush();
-    this.#used = writeRecordHeader(this.#view, this.#used, timePs, bytes);
-    if (erf) {
-      const flags = ERF_FLAG_VARYING | (captureInterface & 3) | (damaged ? ERF_FLAG_RX_ERROR : 0);
-      this.#used = writeErfHeader(this.#view, this.#used, timePs, flags, frame.length);
+    const { view, bytes } = this.#file;
+    const headerBytes = this.#linkType === LINK_TYPE_ERF ? ERF_HEADER_BYTES : 0;
+    if (captureInterface < 0 || captureInterface >= ERF_INTERFACES) {
+      throw new RangeError(`pcap tells ${ERF_INTERFACES} capture interfaces apart; there is no number ${captureInterface}`);
     }
-    this.#buffer.set(frame, this.#used);
-    this.#used += frame.length;
+    const at = this.#file.reserve(RECORD_HEADER_BYTES + headerBytes + frame.length);
+    writeRecordHeader(view, at, timePs, headerBytes + frame.length);
+    if (headerBytes > 0) writeErfHeader(view, at + RECORD_HEADER_BYTES, timePs, captureInterface, damaged, frame.length);
+    bytes.set(frame, at + RECORD_HEADER_BYTES + headerBytes);
     this.#packets++;
   }
 
   /** Hands what is in memory to the file. */
   flush(): void {
-    let done = 0;
-    while (done < this.#used) done += this.#attempt(() => writeSync(this.#file, this.#buffer, done, this.#used - done));
-    this.#used = 0;
+    this.#file.flush();
   }
 
   /** Writes the rest and closes the file. A second call does nothing. */
   close(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    try {
-      this.flush();
-    } finally {
-      closeSync(this.#file);
-    }
-  }
-
-  #attempt<T>(operation: () => T): T {
-    try {
-      return operation();
-    } catch (error) {
-      throw new ConfigError([{ file: this.path, path: '', message: `cannot write the capture: ${(error as Error).message}` }]);
-    }
+    this.#file.close();
   }
 }
 
-function writeFileHeader(view: DataView, linkType: number): number {
-  view.setUint32(0, PCAP_MAGIC_NANOSECONDS, true);
-  view.setUint16(4, 2, true);
-  view.setUint16(6, 4, true);
-  view.setUint32(8, 0, true);
-  view.setUint32(12, 0, true);
-  view.setUint32(16, SNAPSHOT_BYTES, true);
-  view.setUint32(20, linkType, true);
-  return FILE_HEADER_BYTES;
+function writeFileHeader(view: DataView, at: number, linkType: number): void {
+  view.setUint32(at, PCAP_MAGIC_NANOSECONDS, true);
+  view.setUint16(at + 4, 2, true);
+  view.setUint16(at + 6, 4, true);
+  view.setUint32(at + 8, 0, true);
+  view.setUint32(at + 12, 0, true);
+  view.setUint32(at + 16, SNAPSHOT_BYTES, true);
+  view.setUint32(at + 20, linkType, true);
 }
 
-function writeRecordHeader(view: DataView, at: number, timePs: number, bytes: number): number {
+function writeRecordHeader(view: DataView, at: number, timePs: number, bytes: number): void {
   const seconds = Math.floor(timePs / PS_PER_SECOND);
   view.setUint32(at, seconds, true);
   view.setUint32(at + 4, Math.floor((timePs - seconds * PS_PER_SECOND) / 1000), true);
   view.setUint32(at + 8, bytes, true);
   view.setUint32(at + 12, bytes, true);
-  return at + RECORD_HEADER_BYTES;
-}
-
-function writeErfHeader(view: DataView, at: number, timePs: number, flags: number, frameBytes: number): number {
-  view.setBigUint64(at, erfTime(timePs), true);
-  view.setUint8(at + 8, ERF_TYPE_INFINIBAND);
-  view.setUint8(at + 9, flags);
-  view.setUint16(at + 10, ERF_HEADER_BYTES + frameBytes);
-  view.setUint16(at + 12, 0);
-  view.setUint16(at + 14, frameBytes);
-  return at + ERF_HEADER_BYTES;
-}
-
-/** Seconds in the upper half, 2^-32 s in the lower, rounded to the nearest. */
-function erfTime(timePs: number): bigint {
-  return ((BigInt(timePs) << 32n) + 500_000_000_000n) / 1_000_000_000_000n;
 }
 
 /** A packet as a file has it. */
 export interface PcapRecord {
-  /** Whole nanoseconds of the file format, in picoseconds; see `erfTimePs` for what is finer. */
+  /** Of the file's record: whole nanoseconds (or microseconds), in picoseconds. */
   readonly timePs: number;
   /** Of the ERF record, to the nearest picosecond; the same as `timePs` without ERF. */
   readonly erfTimePs: number;
@@ -184,33 +142,15 @@ export function readPcap(bytes: Uint8Array, name = 'capture'): PcapFile {
     const timePs = view.getUint32(at, little) * PS_PER_SECOND + view.getUint32(at + 4, little) * unit;
     const start = at + RECORD_HEADER_BYTES;
     if (start + length > bytes.length) fail(`cut off within record ${records.length + 1}`);
-    const data = new Uint8Array(bytes.buffer, bytes.byteOffset + start, length);
-    const record = linkType === LINK_TYPE_ERF ? readErf(data, timePs) : bareRecord(data, timePs);
+    const record = readRecord(new Uint8Array(bytes.buffer, bytes.byteOffset + start, length), timePs, linkType);
     records.push(typeof record === 'string' ? fail(`record ${records.length + 1}: ${record}`) : record);
     at = start + length;
   }
   return { linkType, records };
 }
 
-function bareRecord(frame: Uint8Array, timePs: number): PcapRecord {
-  return { timePs, erfTimePs: timePs, interface: 0, damaged: false, frame };
-}
-
-function readErf(data: Uint8Array, timePs: number): PcapRecord | string {
-  if (data.length < ERF_HEADER_BYTES) return 'too short for an ERF record';
-  const view = new DataView(data.buffer, data.byteOffset, data.length);
-  const type = view.getUint8(8);
-  if (type !== ERF_TYPE_INFINIBAND) return `ERF type ${type} is not InfiniBand (${ERF_TYPE_INFINIBAND})`;
-  const flags = view.getUint8(9);
-  const frameBytes = view.getUint16(14);
-  if (ERF_HEADER_BYTES + frameBytes > data.length)
-    return `ERF record announces ${frameBytes} bytes and has ${data.length - ERF_HEADER_BYTES}`;
-  const erfTimePs = Number((view.getBigUint64(0, true) * 1_000_000_000_000n + (1n << 31n)) >> 32n);
-  return {
-    timePs,
-    erfTimePs,
-    interface: flags & 3,
-    damaged: (flags & ERF_FLAG_RX_ERROR) !== 0,
-    frame: data.subarray(ERF_HEADER_BYTES, ERF_HEADER_BYTES + frameBytes),
-  };
+function readRecord(data: Uint8Array, timePs: number, linkType: number): PcapRecord | string {
+  if (linkType === LINK_TYPE_INFINIBAND) return { timePs, erfTimePs: timePs, interface: 0, damaged: false, frame: data };
+  const record = readErf(data);
+  return typeof record === 'string' ? record : { ...record, timePs, erfTimePs: record.timePs };
 }

@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type CapturedPacket, PcapWriter } from '../../src/report/index.ts';
+import { type CapturedPacket, openCapture } from '../../src/report/index.ts';
 
 /** Dissectors that guess at payloads; without them a payload stays one. (EoIB's gives up on an empty UD payload.) */
 const GUESSERS = ['smc', 'smb_direct', 'rpcordma', 'nvme-rdma', 'lnet', 'iser', 'infiniband.eoib', 'infiniband_sdp', 'fcoib'];
@@ -22,16 +22,16 @@ export function tshark(args: readonly string[]): string {
     });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    throw new Error('tshark is not installed: Debian package tshark, see scripts/setup-interop', { cause: error });
+    throw new Error('tshark is not installed: Debian package tshark, see scripts/setup-interop');
   }
 }
 
-/** Writes the packets to a capture file, lets `use` read it, and removes it. */
-export function withCapture<T>(packets: readonly CapturedPacket[], use: (path: string) => T): T {
+/** Writes the packets to a capture file (pcapng where there are names of capture points), lets `use` read it, and removes it. */
+export function withCapture<T>(packets: readonly CapturedPacket[], use: (path: string) => T, points?: readonly string[]): T {
   const folder = mkdtempSync(join(tmpdir(), 'heddle-tshark-'));
   try {
-    const path = join(folder, 'capture.pcap');
-    const writer = new PcapWriter(path);
+    const path = join(folder, points === undefined ? 'capture.pcap' : 'capture.pcapng');
+    const writer = openCapture(path, points ?? []);
     for (const packet of packets) writer.write(packet);
     writer.close();
     return use(path);
@@ -41,9 +41,17 @@ export function withCapture<T>(packets: readonly CapturedPacket[], use: (path: s
 }
 
 /** One row for each packet, the first value of each field by its filter name; empty where the packet has none. */
-export function readFields(packets: readonly CapturedPacket[], fields: readonly string[]): Record<string, string>[] {
+export function readFields(
+  packets: readonly CapturedPacket[],
+  fields: readonly string[],
+  points?: readonly string[],
+): Record<string, string>[] {
   const format = ['-T', 'fields', '-E', 'separator=/t', '-E', 'occurrence=f'];
-  const text = withCapture(packets, (path) => tshark(['-r', path, ...format, ...fields.flatMap((field) => ['-e', field])]));
+  const text = withCapture(
+    packets,
+    (path) => tshark(['-r', path, ...format, ...fields.flatMap((field) => ['-e', field])]),
+    points,
+  );
   const rows = text.trimEnd().split('\n');
   if (rows.length !== packets.length) throw new Error(`tshark read ${rows.length} packets of ${packets.length}`);
   return rows.map((row) => {

@@ -195,6 +195,32 @@ describe('tshark reads our captures', () => {
   });
 });
 
+describe('tshark reads pcapng', () => {
+  it('names of capture points, times, comments on damage, and the packets as before', () => {
+    const points = Array.from({ length: 6 }, (_, i) => `leaf${i}/${i + 1}`);
+    const packets = OPCODES.flatMap((opcode) => dataPackets(opcode, 1));
+    const captures = capture(packets).map((captured, i) => ({ ...captured, interface: i % 6, damaged: i % 4 === 0 }));
+    const names = [...ROUTE_FIELDS, ...GRH_FIELDS, ...BTH_FIELDS].map((name) => `infiniband.${name}`);
+    const rows = readFields(
+      captures,
+      ['frame.interface_name', 'frame.time_epoch', 'frame.comment', 'erf.flags.rxe', ...names],
+      points,
+    );
+    for (const [i, row] of rows.entries()) {
+      const { timePs, damaged } = captures[i];
+      expect(row['frame.interface_name']).toContain(points[i % 6]);
+      expect(row['frame.time_epoch']).toBe(
+        `${Math.floor(timePs / 1e12)}.${String(Math.floor((timePs % 1e12) / 1000)).padStart(9, '0')}`,
+      );
+      expect(row['frame.comment']).toBe(damaged ? 'damaged by bit errors on the link' : '');
+      expect(row['erf.flags.rxe']).toBe(normal(damaged));
+      const expected = baseExpectation(packets[i]);
+      const shown = names.map((name) => (TEXT_FIELDS.some((text) => name.endsWith(text)) ? row[name] : asNumber(row[name])));
+      expect(shown).toEqual(names.map((name) => expected[name.slice('infiniband.'.length)]));
+    }
+  });
+});
+
 describe('tshark names the codes as we do', () => {
   const acknowledge = (syndrome: number): Packet => ({
     lrh: { vl: 0, sl: 0, dlid: 2, slid: 1 },

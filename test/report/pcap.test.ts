@@ -3,7 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type CapturedPacket, encodeCaptured, LINK_TYPE_INFINIBAND, PcapWriter, readPcap } from '../../src/report/index.ts';
+import {
+  type CapturedPacket,
+  encodeCaptured,
+  LINK_TYPE_INFINIBAND,
+  openCapture,
+  PcapWriter,
+  readPcap,
+} from '../../src/report/index.ts';
 import { ConfigError } from '../../src/sim/index.ts';
 import { emitPacket, type Packet, parsePacket, RC_SEND_ONLY } from '../../src/wire/index.ts';
 import { anyPacket } from '../wire/samples.ts';
@@ -39,6 +46,37 @@ function write(captures: readonly CapturedPacket[], options = {}): Uint8Array {
   expect(writer.packets).toBe(captures.length);
   return readFileSync(path);
 }
+
+describe('pcapng', () => {
+  it('bytes of a file with one damaged packet, written down by hand', () => {
+    const path = join(folder, 'a.pcapng');
+    const writer = openCapture(path, ['cpu1/1', 'sw1/3']);
+    const captured: CapturedPacket = { timePs: 78_187_493_530_007, interface: 1, damaged: true, packet };
+    writer.write(captured);
+    expect(() => writer.write({ ...captured, interface: 2 })).toThrow(/interface 2 has no name/);
+    writer.close();
+    expect(writer.packets).toBe(1);
+    const description = (name: string) =>
+      `01000000 2c000000 c500 0000 00000000  0200 ${name.length === 5 ? '0500' : '0600'} ${Buffer.from(name.padEnd(8, '\0')).toString('hex')}
+       0900 0100 09000000  0000 0000  2c000000`;
+    const comment = Buffer.from('damaged by bit errors on the link\0\0\0').toString('hex');
+    // 0x123456789a ns, which are 78 s and 805278580 of 2^-32 s.
+    const expected = `0a0d0d0a 1c000000 4d3c2b1a 0100 0000 ffffffffffffffff 1c000000 ${description('cpu1/1')} ${description('sw1/3')}
+      06000000 7c000000 01000000 12000000 9a785634 2e000000 2e000000
+      7493ff2f 4e000000 15 15 002e 0000 001e ${Buffer.from(encodeCaptured(captured)).toString('hex')} 0000
+      0100 2100 ${comment} 0000 0000 7c000000`;
+    expect(readFileSync(path).toString('hex')).toBe(expected.replace(/\s/g, ''));
+  });
+
+  it('is chosen by the name of the file; pcap refuses what it cannot tell apart', () => {
+    const five = ['a', 'b', 'c', 'd', 'e'];
+    expect(() => openCapture(join(folder, 'd.pcap'), five)).toThrow(/here are 5: name the file .pcapng/);
+    openCapture(join(folder, 'd.pcap'), five.slice(1)).close();
+    openCapture(join(folder, 'd.pcapng'), five).close();
+    const magic = (name: string) => readFileSync(join(folder, name)).readUInt32LE();
+    expect([magic('d.pcap'), magic('d.pcapng')]).toEqual([0xa1b23c4d, 0x0a0d0d0a]);
+  });
+});
 
 describe('pcap', () => {
   it('bytes of a file with one packet, written down by hand', () => {
@@ -101,5 +139,9 @@ describe('pcap', () => {
   it('says that a file cannot be written', () => {
     expect(() => new PcapWriter(join(folder, 'no', 'such', 'folder.pcap'))).toThrow(ConfigError);
     expect(() => new PcapWriter(join(folder, 'b.pcap'), { linkType: 1 })).toThrow(RangeError);
+    const writer = new PcapWriter(join(folder, 'c.pcap'));
+    expect(() => writer.write({ timePs: 0, interface: 4, damaged: false, packet })).toThrow(/no number 4/);
+    writer.close();
+    writer.close();
   });
 });
