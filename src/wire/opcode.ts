@@ -95,7 +95,7 @@ export const OP_DETH = 1 << 21;
 export const OP_RDETH = 1 << 22;
 export const OP_XRCETH = 1 << 23;
 export const OP_FETH = 1 << 24;
-/** Uses up a receive WQE: every packet of a SEND belongs to one, and this flag marks the packet that takes it (SEND first/only, WRITE with immediate last/only). */
+/** Takes a receive WQE off the queue: SEND first and only, WRITE with immediate last and only. */
 export const OP_TAKES_RECEIVE = 1 << 25;
 /** Completes a receive WQE: SEND last/only, WRITE with immediate. */
 export const OP_COMPLETES_RECEIVE = 1 << 26;
