@@ -1,5 +1,6 @@
 /** `heddle topology check`, `show` and `convert`: look at a topology without running anything on it. */
 import { writeFileSync } from 'node:fs';
+import { formatIssue } from '../sim/index.ts';
 import type { Topology } from '../topology/index.ts';
 import type { Call, Command, Context } from './command.ts';
 import { EXPORT_FORMATS } from './doors.ts';
@@ -7,7 +8,7 @@ import { EXIT_OK } from './failure.ts';
 
 const FILE = {
   name: 'file',
-  describe: 'YAML, JSON, ibnetdiscover output, an ibsim .net file, or a generator such as torus:dims=4x4x4',
+  describe: 'YAML, JSON, ibnetdiscover output, an ibsim .net file, or a generator such as torus:dimensions=4x4x4',
 };
 
 const check: Command = {
@@ -45,10 +46,7 @@ export const topologyCommands: readonly Command[] = [check, show, convert];
 async function load(call: Call, { doors, terminal }: Context): Promise<Topology> {
   const { loadTopologyFile } = await doors.cluster();
   const topology = loadTopologyFile(call.positionals.file!);
-  for (const { file, line, column, path, message } of topology.warnings) {
-    const place = [file, line, column].filter((part) => part !== undefined && part !== '').join(':');
-    terminal.err(`warning: ${[place, path, message].filter((part) => part !== '').join(': ')}\n`);
-  }
+  for (const warning of topology.warnings) terminal.err(`warning: ${formatIssue(warning)}\n`);
   return topology;
 }
 

@@ -1,8 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { COMMANDS } from '../../src/cli/index.ts';
+import { generateTopology } from '../../src/topology/index.ts';
 import { heddle, SUMMARY, TOPOLOGY } from './stand-in.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'heddle-cli-'));
@@ -52,6 +53,26 @@ describe('help', () => {
       );
       expect(err, example).not.toMatch(/unknown|missing|unexpected|expected/);
     }
+  });
+});
+
+describe('topologies that the help speaks of', () => {
+  const texts = COMMANDS.flatMap(({ positionals, examples }) => [
+    ...positionals.map((one) => one.describe),
+    ...examples.map(([example]) => example),
+  ]);
+  const words = new Set(texts.flatMap((text) => text.match(/[a-z-]+:\w+=[\w=,.]*\w|topologies\/[\w.-]+/g) ?? []));
+
+  it('are files that ship with heddle', () => {
+    const files = [...words].filter((word) => word.startsWith('topologies/'));
+    expect(files.length).toBeGreaterThan(2);
+    for (const file of files) expect(existsSync(new URL(`../../${file}`, import.meta.url)), file).toBe(true);
+  });
+
+  it('are generators that exist, with parameters that they take', () => {
+    const specs = [...words].filter((word) => /^[a-z-]+:\w+=/.test(word));
+    expect(specs.length).toBeGreaterThan(2);
+    for (const spec of specs) expect(generateTopology(spec).nodes.length, spec).toBeGreaterThan(1);
   });
 });
 
