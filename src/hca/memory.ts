@@ -30,10 +30,18 @@ export interface MemoryWatcher {
   onWrite(visiblePs: Ps): void;
 }
 
+/** A buffer and the address of its first byte. */
+export interface MemoryPlace {
+  readonly base: number;
+  readonly bytes: Uint8Array;
+}
+
 /** The address space of one node, shared by its adapters. */
 export class NodeMemory {
   #next = FIRST_ADDRESS;
-  readonly #bases = new WeakMap<ArrayBufferLike, number>();
+  readonly #bases = new Map<ArrayBufferLike, number>();
+  /** Buffers by address, ascending, for inline data, which no key names. */
+  readonly #places: MemoryPlace[] = [];
   readonly #watchers: MemoryWatcher[] = [];
   readonly #recent = new Float64Array(RECENT * 3); // address, end, visible time
   #recentAt = 0;
@@ -52,8 +60,33 @@ export class NodeMemory {
     if (base === undefined) {
       base = this.reserve(view.buffer.byteLength);
       this.#bases.set(view.buffer, base);
+      this.#places.push({ base, bytes: new Uint8Array(view.buffer) });
     }
     return base + view.byteOffset;
+  }
+
+  /** The buffer that holds `length` bytes at `addr`, or null where no buffer has been given an address. */
+  placeOf(addr: number, length: number): MemoryPlace | null {
+    let low = 0;
+    let high = this.#places.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#places[middle].base <= addr) low = middle + 1;
+      else high = middle;
+    }
+    const place = this.#places[low - 1];
+    return place === undefined || addr + length > place.base + place.bytes.length ? null : place;
+  }
+
+  /** Forgets a buffer, whose address is not used again. */
+  forget(view: Uint8Array): void {
+    const base = this.#bases.get(view.buffer);
+    if (base === undefined) return;
+    this.#bases.delete(view.buffer);
+    this.#places.splice(
+      this.#places.findIndex((place) => place.base === base),
+      1,
+    );
   }
 
   /** Begins to tell `watcher` of inbound writes. */

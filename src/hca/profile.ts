@@ -285,7 +285,7 @@ export function checkOverrides(overrides: Readonly<Record<string, unknown>>, fil
   return issues;
 }
 
-function overrideProblem(name: string, value: unknown): string | undefined {
+export function overrideProblem(name: string, value: unknown): string | undefined {
   if (!Object.hasOwn(PARAMETERS, name)) return `unknown parameter; known are ${Object.keys(PARAMETERS).join(', ')}`;
   const { unit, min, max } = PARAMETERS[name as ParameterName];
   if (typeof value !== 'number' || !Number.isFinite(value))

@@ -192,7 +192,7 @@ export interface AsyncEvent {
   readonly portNum: number;
 }
 
-/** Receives the times of a message's stages; see `trace.ts` for the stages. */
+/** Receives the times of a message's stages, as the adapter goes through them. */
 export interface HcaTrace {
   /** `message` is unique on its node: `messageId(qpn, counter)`. */
   stamp(message: number, stage: string, timePs: Ps): void;
@@ -200,6 +200,8 @@ export interface HcaTrace {
   packet(message: number, hostPort: number, number: number): void;
   /** A stage of a packet on the receiving side, where the sender's message is not known: `slid` and `number` name the packet. */
   arrived(slid: number, number: number, stage: string, timePs: Ps): void;
+  /** The last packet of the answer to the READ request (`slid`, `number`) is packet `answerNumber` from `answerSlid`, sent on `hostPort`. */
+  answered(slid: number, number: number, answerSlid: number, hostPort: number, answerNumber: number): void;
 }
 
 /** Counters of an adapter, for reports and tests. */
