@@ -260,7 +260,7 @@ export function makeKernel(env: KernelEnv): KernelState {
   // ---- key ranges: kind of event and order at equal times ----------------------------------------------------------------------------------
   const K_DEFERRED = NP;
   const K_CREDIT = 2 * NP;
-  const K_VL15_ROOM = 3 * NP;
+  const K_VL15_ROOM = -NP; // comes before arrivals: a packet fits into the room that the one before it has just left
   const K_TRAFFIC = 4 * NP;
   const K_INJECT = 5 * NP;
   const K_READ_DONE = 6 * NP;
@@ -386,7 +386,7 @@ export function makeKernel(env: KernelEnv): KernelState {
 
   function processOfEvent(id: number): number {
     const key = E[id * 8 + KEY];
-    return key >= K_ARBITRATE ? key - K_ARBITRATE : processOf[key % NP];
+    return key >= K_ARBITRATE ? key - K_ARBITRATE : processOf[(key + NP) % NP];
   }
 
   function heapPush(t: number, id: number): void {
@@ -1613,8 +1613,8 @@ export function makeKernel(env: KernelEnv): KernelState {
       const key = currentKey[at];
       Y[Y_AT] = at + 1;
       n = (n + 1) | 0;
-      if (key < SWITCH_PORTS) onArrival(key, id, t);
-      else if (key < NP) onDelivery(key, id, t);
+      if (key >>> 0 < SWITCH_PORTS) onArrival(key, id, t);
+      else if (key >>> 0 < NP) onDelivery(key, id, t);
       else rarer(key, id, t);
     }
     return n;
@@ -1625,9 +1625,9 @@ export function makeKernel(env: KernelEnv): KernelState {
     else if (key >= K_READ_DONE) onReadDone(key - K_READ_DONE, id, t);
     else if (key >= K_INJECT) onInject(key - K_INJECT, id, t);
     else if (key >= K_TRAFFIC) onTraffic(key - K_TRAFFIC, id, t);
-    else if (key >= K_VL15_ROOM) onVl15Room(key - K_VL15_ROOM, id);
     else if (key >= K_CREDIT) onCredit(key - K_CREDIT, id, t);
-    else onDeferred(key - K_DEFERRED, id, t);
+    else if (key >= K_DEFERRED) onDeferred(key - K_DEFERRED, id, t);
+    else onVl15Room(key - K_VL15_ROOM, id);
   }
 
   /** Catches the waiting ports of a process up to `end` and finds its next decision. */

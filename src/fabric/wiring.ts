@@ -284,19 +284,6 @@ function layTables(spec: FabricSpec, portBase: Int32Array, switchPorts: number, 
   const lids = Math.max(1, ...switches.map((s) => s.lft.length), ...hostPorts.map((h) => h.lid + (1 << (h.lmc ?? 0))));
   if (lids > FIRST_MULTICAST_LID) fail('lft', `${lids} unicast LIDs, at most ${FIRST_MULTICAST_LID}`);
   const lft = new Uint8Array(switches.length * lids).fill(LFT_DROP);
-  const sl2vlBase = new Int32Array(switches.length + hostPorts.length);
-  const sl2vlStrideIn = new Int32Array(switches.length);
-  const sl2vlStrideOut = new Int32Array(switches.length);
-  const maps: Uint8Array[] = [Uint8Array.from({ length: 16 }, (_, i) => i)];
-  let mapEnd = 16;
-  const mapFor = (map: Uint8Array | undefined): number => {
-    if (map === undefined) return 0;
-    const known = maps.indexOf(map);
-    if (known >= 0) return maps.slice(0, known).reduce((n, m) => n + m.length, 0);
-    maps.push(map);
-    mapEnd += map.length;
-    return mapEnd - map.length;
-  };
   const arbTables: ArbTable[] = [
     arbTable(
       { high: [], low: Array.from({ length: vls }, (_, vl) => ({ vl, weight: DEFAULT_VL_WEIGHT })), highLimit: 255 },
@@ -328,14 +315,6 @@ function layTables(spec: FabricSpec, portBase: Int32Array, switchPorts: number, 
     isFifo[i] = s.model === 'fifo' ? 1 : 0;
     randomTie[i] = s.tie === 'random' ? 1 : 0;
     mft.push(s.mft === undefined ? null : new Map(s.mft));
-    const row = (s.portCount + 1) * 16;
-    if (s.sl2vl !== undefined && s.sl2vl.length !== 16 && s.sl2vl.length !== (s.portCount + 1) * row)
-      fail(`${path}.sl2vl`, `${s.sl2vl.length} entries`);
-    sl2vlBase[i] = mapFor(s.sl2vl);
-    if (s.sl2vl !== undefined && s.sl2vl.length !== 16) {
-      sl2vlStrideIn[i] = row;
-      sl2vlStrideOut[i] = 16;
-    }
     for (let port = 1; port <= s.portCount; port++) {
       const p = portBase[i] + port - 1;
       arbOf[p] = arbFor(perPort(s.vlArb, port, isVlArb), `${path}.vlArb`);
@@ -346,33 +325,43 @@ function layTables(spec: FabricSpec, portBase: Int32Array, switchPorts: number, 
     }
   });
   hostPorts.forEach((h, i) => {
-    if (h.sl2vl !== undefined && h.sl2vl.length !== 16) fail(`hostPorts[${i}].sl2vl`, `${h.sl2vl.length} entries`);
-    sl2vlBase[switches.length + i] = mapFor(h.sl2vl);
     arbOf[switchPorts + i] = arbFor(h.vlArb, `hostPorts[${i}].vlArb`);
   });
-  const sl2vl = new Uint8Array(mapEnd);
-  let at = 0;
-  for (const map of maps) {
-    sl2vl.set(map, at);
-    at += map.length;
-  }
-  return {
-    lids,
-    lft,
-    mft,
-    sl2vl,
-    sl2vlBase,
-    sl2vlStrideIn,
-    sl2vlStrideOut,
-    arbTables,
-    arbOf,
-    isFifo,
-    randomTie,
-    hoqPs,
-    lifePs: life,
-    stallCount,
-    partitions,
+  return { lids, lft, mft, ...laySlToVl(spec), arbTables, arbOf, isFifo, randomTie, hoqPs, lifePs: life, stallCount, partitions };
+}
+
+/** All SL → VL tables one after the other; equal tables (the same object) are kept once. */
+function laySlToVl(spec: FabricSpec) {
+  const { switches, hostPorts } = spec;
+  const sl2vlBase = new Int32Array(switches.length + hostPorts.length);
+  const sl2vlStrideIn = new Int32Array(switches.length);
+  const sl2vlStrideOut = new Int32Array(switches.length);
+  const identity = Uint8Array.from({ length: 16 }, (_, i) => i);
+  const begin = new Map<Uint8Array, number>([[identity, 0]]);
+  let end = 16;
+  const place = (map: Uint8Array | undefined): number => {
+    const known = begin.get(map ?? identity);
+    if (known !== undefined) return known;
+    const at = end;
+    begin.set(map as Uint8Array, at);
+    end += (map as Uint8Array).length;
+    return at;
   };
+  switches.forEach((s, i) => {
+    sl2vlBase[i] = place(s.sl2vl);
+    if (s.sl2vl === undefined || s.sl2vl.length === 16) return;
+    const row = (s.portCount + 1) * 16;
+    if (s.sl2vl.length !== (s.portCount + 1) * row) fail(`switches[${i}].sl2vl`, `${s.sl2vl.length} entries`);
+    sl2vlStrideIn[i] = row;
+    sl2vlStrideOut[i] = 16;
+  });
+  hostPorts.forEach((h, i) => {
+    if (h.sl2vl !== undefined && h.sl2vl.length !== 16) fail(`hostPorts[${i}].sl2vl`, `${h.sl2vl.length} entries`);
+    sl2vlBase[switches.length + i] = place(h.sl2vl);
+  });
+  const sl2vl = new Uint8Array(end);
+  for (const [map, at] of begin) sl2vl.set(map, at);
+  return { sl2vl, sl2vlBase, sl2vlStrideIn, sl2vlStrideOut };
 }
 
 function layProcesses(

@@ -117,7 +117,9 @@ export class ReferenceFabric {
       for (let n = 1; n <= s.portCount; n++) sw.ports.push(this.#port(`${s.name}/${n}`, sw, -1, n, s.portCount));
       this.#switches.push(sw);
     });
-    spec.hostPorts.forEach((h, i) => this.#hosts.push(this.#port(h.name, null, i, 1, 1)));
+    spec.hostPorts.forEach((h, i) => {
+      this.#hosts.push(this.#port(h.name, null, i, 1, 1));
+    });
     for (const link of spec.links) {
       const a = this.#end(link.a);
       const b = this.#end(link.b);
