@@ -1,7 +1,7 @@
 /**
  * The rules of the house as functions over source texts; `tidy.test.ts` says which apply where, and tries each on texts that break it.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, posix, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -41,6 +41,11 @@ export function filesBelow(folder: string, endings: readonly string[] = ['.ts'])
 
 function readEntries(path: string) {
   return readdirSync(path, { recursive: true, withFileTypes: true });
+}
+
+/** Whether `target`, as `path` names it, is a file or folder. */
+export function exists(path: string, target: string): boolean {
+  return existsSync(join(root, dirname(path), target));
 }
 
 /** A file of the root folder. */

@@ -4,6 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   bannedWords,
+  exists,
   exportedValues,
   filesBelow,
   findCycle,
@@ -83,6 +84,10 @@ const LONGER: Readonly<Record<string, { readonly lines: number; readonly why: st
   'src/fabric/kernel.ts': {
     lines: 1800,
     why: 'one closure: the compiler takes its arrays for constants only if they are all of one scope',
+  },
+  'test/fabric/reference.ts': {
+    lines: 550,
+    why: 'the reference kernel, plain and whole, to be compared with the model in one reading',
   },
 };
 
@@ -206,6 +211,33 @@ describe('words', () => {
     expect(found).toEqual([]);
   });
 });
+
+describe('documents', () => {
+  const documents = [...filesBelow('docs', ['.md']), ...['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md'].map(rootFile)];
+
+  it('have one title, on the first line', () => {
+    const titles = documents.filter(({ text }) => !text.startsWith('# ') || withoutFences(text).match(/^# /gm)?.length !== 1);
+    expect(titles.map(({ path }) => path)).toEqual([]);
+  });
+
+  it('link to files that exist', () => {
+    const dead = documents.flatMap(({ path, text }) =>
+      [...text.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)]
+        .filter((match) => !exists(path, match[1]!))
+        .map((match) => `${path}: ${match[1]}`),
+    );
+    expect(dead).toEqual([]);
+  });
+
+  it('what the package lists exists', () => {
+    const { files } = JSON.parse(rootFile('package.json').text) as { files: readonly string[] };
+    expect(files.filter((file) => file !== 'dist' && !exists('package.json', file))).toEqual([]);
+  });
+});
+
+function withoutFences(text: string): string {
+  return text.replace(/^```[\s\S]*?^```/gm, '');
+}
 
 describe('the rules catch what breaks them', () => {
   const file = (path: string, text: string): Source => ({ path, text });
