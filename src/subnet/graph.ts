@@ -251,3 +251,22 @@ function attach(index: SubnetIndex, end: LinkEnd, peer: LinkEnd, link: number): 
     index.peerSlot[slot] = slotOf(index, peer);
   }
 }
+
+/** For each switch the lowest switch that cables connect it with: the parts of a fabric that is not connected (two rails, say). */
+export function connectedParts(index: SubnetIndex): Int32Array {
+  const part = new Int32Array(index.switchCount).fill(-1);
+  for (let first = 0; first < index.switchCount; first++) {
+    if (part[first] !== -1) continue;
+    part[first] = first;
+    const stack = [first];
+    for (let s = stack.pop(); s !== undefined; s = stack.pop()) {
+      for (let slot = index.portBase[s]! + 1; slot < index.portBase[s + 1]!; slot++) {
+        const peer = index.peerSwitch[slot]!;
+        if (peer < 0 || part[peer] !== -1) continue;
+        part[peer] = first;
+        stack.push(peer);
+      }
+    }
+  }
+  return part;
+}

@@ -4,7 +4,7 @@
  * OpenSM's GUID map among equals. The tree holds only switches on the way to members.
  */
 import { newNextHops, UNREACHED } from './forwarding.ts';
-import { type SubnetIndex, subnetError } from './graph.ts';
+import { connectedParts, type SubnetIndex, subnetError } from './graph.ts';
 import { compareGuidsAsOpenSm } from './lids.ts';
 import { minHopFinder } from './min-hop.ts';
 
@@ -35,19 +35,16 @@ export interface TreeRules {
 export class MulticastTree {
   readonly mlid: number;
   readonly sl: number;
-  /** The root switch; −1 for a group without members on switches. */
-  readonly root: number;
-  /** Members that no tree reaches, being in another part of the network. */
-  readonly unreachable: readonly number[];
+  /** The root switch; one for each part of the fabric with members, where parts are not connected. */
+  readonly roots: readonly number[];
   /** Port masks: bit `p % 32` of word `s * words + p / 32` says that switch `s` forwards to port `p`. */
   readonly masks: Uint32Array;
   readonly words: number;
 
-  constructor(group: MulticastGroup, root: number, unreachable: readonly number[], masks: Uint32Array, words: number) {
+  constructor(group: MulticastGroup, roots: readonly number[], masks: Uint32Array, words: number) {
     this.mlid = group.mlid;
     this.sl = group.sl ?? 0;
-    this.root = root;
-    this.unreachable = unreachable;
+    this.roots = roots;
     this.masks = masks;
     this.words = words;
   }
@@ -92,33 +89,31 @@ function buildTree(index: SubnetIndex, group: MulticastGroup, rules: TreeRules):
     const port = slot - index.portBase[s]!;
     masks[s * words + (port >>> 5)]! |= 1 << (port & 31);
   };
-  const root = chooseRoot(index, group, rules);
-  const towardRoot = root < 0 ? new Int32Array(0) : spanningTree(index, root, group, rules);
-  const unreachable: number[] = [];
-  for (const member of group.members) {
-    const home = index.adapterSwitch[member]!;
-    if (home < 0) continue;
-    if (home !== root && towardRoot[home] === -1) {
-      unreachable.push(member);
-      continue;
-    }
-    set(index.adapterSlot[member]!);
-    for (let s = home; s !== root; s = index.peerSwitch[towardRoot[s]!]!) {
-      set(towardRoot[s]!);
-      set(index.peerSlot[towardRoot[s]!]!);
-    }
+  const roots: number[] = [];
+  let waiting = group.members.filter((member) => index.adapterSwitch[member]! >= 0);
+  while (waiting.length > 0) {
+    const homes = [...new Set(waiting.map((member) => index.adapterSwitch[member]!))];
+    const root = chooseRoot(index, homes, rules.roots) ?? chooseRoot(index, homes, undefined)!;
+    const towardRoot = spanningTree(index, root, homes, rules);
+    roots.push(root);
+    waiting = waiting.filter((member) => {
+      const home = index.adapterSwitch[member]!;
+      if (home !== root && towardRoot[home] === -1) return true;
+      set(index.adapterSlot[member]!);
+      for (let s = home; s !== root; s = index.peerSwitch[towardRoot[s]!]!) {
+        set(towardRoot[s]!);
+        set(index.peerSlot[towardRoot[s]!]!);
+      }
+      return false;
+    });
   }
-  return new MulticastTree(group, root, unreachable, masks, words);
+  return new MulticastTree(group, roots, masks, words);
 }
 
-/** The switch that reaches most members, and among those the farthest member soonest. */
-function chooseRoot(index: SubnetIndex, group: MulticastGroup, rules: TreeRules): number {
-  const homes = [...new Set(group.members.map((member) => index.adapterSwitch[member]!))].filter((s) => s >= 0);
-  if (homes.length === 0) return -1;
+/** The candidate that reaches most of the switches `homes`, and among those the farthest one soonest; undefined if none reaches any. */
+function chooseRoot(index: SubnetIndex, homes: readonly number[], allowed: readonly number[] | undefined): number | undefined {
   const { switches } = index.graph;
-  const candidates = [...(rules.roots ?? switches.keys())].sort((a, b) =>
-    compareGuidsAsOpenSm(switches[a]!.guid, switches[b]!.guid),
-  );
+  const candidates = [...(allowed ?? switches.keys())].sort((a, b) => compareGuidsAsOpenSm(switches[a]!.guid, switches[b]!.guid));
   const farthest = new Int32Array(index.switchCount);
   const reached = new Int32Array(index.switchCount);
   const find = minHopFinder(index);
@@ -133,16 +128,15 @@ function chooseRoot(index: SubnetIndex, group: MulticastGroup, rules: TreeRules)
   }
   const better = (a: number, b: number) =>
     reached[a]! > reached[b]! || (reached[a] === reached[b] && farthest[a]! < farthest[b]!);
-  return candidates.reduce((best, s) => (best < 0 || better(s, best) ? s : best), -1);
+  const first = candidates.find((s) => reached[s]! > 0);
+  return first === undefined ? undefined : candidates.reduce((best, s) => (better(s, best) ? s : best), first);
 }
 
 /** For each switch the slot toward the root; −1 at the root and where there is no way. */
-function spanningTree(index: SubnetIndex, root: number, group: MulticastGroup, rules: TreeRules): Int32Array {
+function spanningTree(index: SubnetIndex, root: number, homes: readonly number[], rules: TreeRules): Int32Array {
+  const part = connectedParts(index);
   const complete = (towardRoot: Int32Array) =>
-    group.members.every((member) => {
-      const home = index.adapterSwitch[member]!;
-      return home < 0 || home === root || towardRoot[home] !== -1;
-    });
+    homes.every((home) => home === root || towardRoot[home] !== -1 || part[home] !== part[root]);
   if (rules.parent !== undefined) {
     const towardRoot = plannedTree(index, root, rules.parent);
     if (complete(towardRoot)) return towardRoot;

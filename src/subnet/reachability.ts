@@ -3,7 +3,7 @@
  * It trusts no engine: it works on any tables.
  */
 import { type ForwardingTables, NO_PORT } from './forwarding.ts';
-import type { SubnetIndex } from './graph.ts';
+import { connectedParts, type SubnetIndex } from './graph.ts';
 import type { LidPlan } from './lids.ts';
 
 /** `Traces.hops` where the packet is dropped. */
@@ -26,8 +26,10 @@ export interface Reachability {
   readonly pairs: number;
   /** Number of pairs by switches on the path: `histogram[3]` pairs have three. */
   readonly histogram: readonly number[];
-  /** Every pair of a switch with adapters and a LID that fails. */
+  /** Every pair of a switch with adapters and a LID in the same connected part of the fabric that fails. */
   readonly unreachable: readonly UnreachablePair[];
+  /** Pairs of adapter ports that no cables connect; they are in `pairs`, too. */
+  readonly apart: number;
 }
 
 /** Follows one LID from every switch. */
@@ -99,7 +101,9 @@ export function checkReachability(index: SubnetIndex, lids: LidPlan, tables: For
   for (const s of index.adapterSwitch) if (s >= 0) adapters[s]!++;
   const histogram: number[] = [];
   const unreachable: UnreachablePair[] = [];
+  const part = connectedParts(index);
   let pairs = 0;
+  let apart = 0;
   for (let adapter = 0; adapter < index.adapterCount; adapter++) {
     const home = index.adapterSwitch[adapter]!;
     if (home < 0) continue;
@@ -111,10 +115,12 @@ export function checkReachability(index: SubnetIndex, lids: LidPlan, tables: For
         if (sources <= 0) continue;
         const hops = tracer.hops[source]!;
         if (offset === 0) pairs += sources;
-        if (hops < 0) unreachable.push({ source, lid, adapter, why: hops === LOOPS ? 'loop' : 'no-path' });
+        if (part[source] !== part[home]) {
+          if (offset === 0) apart += sources;
+        } else if (hops < 0) unreachable.push({ source, lid, adapter, why: hops === LOOPS ? 'loop' : 'no-path' });
         else if (offset === 0) histogram[hops] = (histogram[hops] ?? 0) + sources;
       }
     }
   }
-  return { pairs, histogram: Array.from(histogram, (n) => n ?? 0), unreachable };
+  return { pairs, histogram: Array.from(histogram, (n) => n ?? 0), unreachable, apart };
 }

@@ -8,8 +8,7 @@
  * | `fat-tree` | trees                         | free                                   | each offset shifted by one root      |
  * | `dor`      | meshes, tori, hypercubes      | free; in rings only with `datelines`   | over parallel links                  |
  */
-import type { SubnetIndex } from './graph.ts';
-import { subnetError } from './graph.ts';
+import { connectedParts, type SubnetIndex, subnetError } from './graph.ts';
 import { datelineLevels, gridShape, gridTreeParent, type PathLevels, routeDor } from './dor.ts';
 import { routeFatTree, treeShape } from './fat-tree.ts';
 import { balanceLfts, type ForwardingTables } from './forwarding.ts';
@@ -29,7 +28,7 @@ export interface RoutingOptions {
   readonly roots?: RootChoice;
   /** `dor` only: break the rings of a torus by SL and VL. Default false. */
   readonly datelines?: boolean;
-  /** Accept adapters that cannot reach each other. Default false. */
+  /** Accept that the engine leaves adapters unreached which cables connect. Default false. */
   readonly allowUnreachable?: boolean;
 }
 
@@ -42,6 +41,8 @@ export interface Routing {
   /** How multicast trees should be laid. */
   readonly treeRules: TreeRules;
   readonly reachability: Reachability;
+  /** `up-down`: the switches it started from. */
+  readonly roots: readonly number[];
 }
 
 /**
@@ -69,28 +70,46 @@ function refuseIdleOptions(options: RoutingOptions): void {
   if (options.datelines !== undefined && engine !== 'dor') throw subnetError('routing.datelines', `has no effect on ${engine}`);
 }
 
-function runEngine(index: SubnetIndex, lids: LidPlan, options: RoutingOptions): Pick<Routing, 'tables' | 'levels' | 'treeRules'> {
+function runEngine(
+  index: SubnetIndex,
+  lids: LidPlan,
+  options: RoutingOptions,
+): Pick<Routing, 'tables' | 'levels' | 'treeRules' | 'roots'> {
   if (index.switchCount === 0 || options.engine === 'min-hop')
-    return { tables: routeMinHop(index, lids), levels: undefined, treeRules: {} };
+    return { tables: routeMinHop(index, lids), levels: undefined, treeRules: {}, roots: [] };
   if (options.engine === 'up-down') {
-    const order = upDownOrder(index, chooseRoots(index, options.roots ?? 'found'));
+    const roots = chooseRoots(index, options.roots ?? 'found');
+    const order = upDownOrder(index, roots);
     return {
       tables: balanceLfts(index, lids, upDownFinder(index, order)),
       levels: undefined,
-      treeRules: { roots: [order.indexOf(0)], order },
+      treeRules: { roots: partTops(index, order), order },
+      roots,
     };
   }
   if (options.engine === 'fat-tree') {
     const shape = treeShape(index, options.roots === undefined ? undefined : chooseRoots(index, options.roots));
-    const roots = [...shape.levels.keys()].filter((s) => shape.levels[s] === shape.levelCount - 1);
     const order = Int32Array.from(shape.levels, (level) => shape.levelCount - level);
-    return { tables: routeFatTree(index, lids, shape), levels: undefined, treeRules: { roots, order } };
+    return {
+      tables: routeFatTree(index, lids, shape),
+      levels: undefined,
+      treeRules: { roots: partTops(index, order), order },
+      roots: [],
+    };
   }
   const shape = gridShape(index);
   if (options.datelines === true && !shape.wraps.includes(true))
     throw subnetError('routing.datelines', 'has no effect: no dimension of this fabric is a ring');
   const levels = options.datelines === true ? datelineLevels(index, shape) : undefined;
-  return { tables: routeDor(index, lids, shape), levels, treeRules: { parent: gridTreeParent(index, shape) } };
+  return { tables: routeDor(index, lids, shape), levels, treeRules: { parent: gridTreeParent(index, shape) }, roots: [] };
+}
+
+/** The switches that come first in `order` in each connected part. */
+function partTops(index: SubnetIndex, order: Int32Array): number[] {
+  const part = connectedParts(index);
+  const tops = new Int32Array(index.switchCount).fill(0x7fffffff);
+  for (let s = 0; s < index.switchCount; s++) tops[part[s]!] = Math.min(tops[part[s]!]!, order[s]!);
+  return [...part.keys()].filter((s) => order[s] === tops[part[s]!]);
 }
 
 function refuseUnreachable(index: SubnetIndex, reachability: Reachability, engine: string): never {

@@ -10,28 +10,30 @@
  * from down to up on irregular graphs.)
  */
 import { balanceLfts, type ForwardingTables, newNextHops, type NextHopFinder, type NextHops, UNREACHED } from './forwarding.ts';
-import { type SubnetIndex, subnetError } from './graph.ts';
+import { connectedParts, type SubnetIndex, subnetError } from './graph.ts';
 import type { LidPlan } from './lids.ts';
 import { minHopFinder } from './min-hop.ts';
 
-/** Which switches are the roots: GUIDs; `found` = the top level or OpenSM's histogram rule; `center` = the one nearest to all hosts. */
+/**
+ * Which switches are the roots: GUIDs; or `center`, the switch nearest to all hosts; or `found`: the switches of the top level, else those that
+ * OpenSM's histogram rule finds, else the center. Each part of a fabric that is not connected finds its own.
+ */
 export type RootChoice = readonly bigint[] | 'found' | 'center';
 
-/** Forwarding tables that never turn from down to up. @throws ConfigError when there are no roots, or they do not reach a switch. */
+/** Forwarding tables that never turn from down to up. @throws ConfigError when no root reaches a switch. */
 export function routeUpDown(index: SubnetIndex, lids: LidPlan, roots: RootChoice = 'found'): ForwardingTables {
   return balanceLfts(index, lids, upDownFinder(index, upDownOrder(index, chooseRoots(index, roots))));
 }
 
-/**
- * The switches to start from.
- * @throws ConfigError when a GUID is no switch's, or when none are found: up*\/down* never falls back to another engine.
- */
+/** The switches to start from. @throws ConfigError when a GUID is no switch's. */
 export function chooseRoots(index: SubnetIndex, choice: RootChoice): number[] {
-  if (choice === 'center') return [centerSwitch(index)];
-  if (choice !== 'found') return choice.map((guid) => switchByGuid(index, guid));
-  const roots = rootsByLevel(index) ?? rootsByHistogram(index);
-  if (roots.length > 0) return roots;
-  throw subnetError('routing.roots', 'up-down finds no root switches in this fabric: name them, or ask for roots: center');
+  if (choice !== 'center' && choice !== 'found') return choice.map((guid) => switchByGuid(index, guid));
+  const part = connectedParts(index);
+  const firsts = [...part.keys()].filter((s) => part[s] === s);
+  return firsts.flatMap((first) => {
+    const members = [...part.keys()].filter((s) => part[s] === first);
+    return choice === 'center' ? [surveyPart(index, members).center] : findRoots(index, members);
+  });
 }
 
 function switchByGuid(index: SubnetIndex, guid: bigint): number {
@@ -40,56 +42,45 @@ function switchByGuid(index: SubnetIndex, guid: bigint): number {
   return s;
 }
 
-/** The switches of the highest level, if every switch tells its level. */
-function rootsByLevel(index: SubnetIndex): number[] | undefined {
-  const { switches } = index.graph;
-  if (switches.some((node) => node.level === undefined)) return undefined;
-  const top = switches.reduce((most, node) => Math.max(most, node.level!), 0);
-  return switches.flatMap((node, s) => (node.level === top ? [s] : []));
+/** The roots of one connected part. */
+function findRoots(index: SubnetIndex, members: readonly number[]): number[] {
+  const levels = members.map((s) => index.graph.switches[s]!.level ?? -1);
+  const top = levels.reduce((most, level) => Math.max(most, level), 0);
+  if (top > 0 && !levels.includes(-1)) return members.filter((_, i) => levels[i] === top);
+  const { spines, center } = surveyPart(index, members);
+  return spines.length > 0 ? spines : [center];
 }
 
-function adaptersBySwitch(index: SubnetIndex): Int32Array {
-  const counts = new Int32Array(index.switchCount);
-  for (const s of index.adapterSwitch) if (s >= 0) counts[s]!++;
-  return counts;
-}
-
-/** OpenSM's rule: a root sees more than 90 % of the adapters at one distance, and no other distance holds over 5 %. */
-function rootsByHistogram(index: SubnetIndex): number[] {
-  const adapters = adaptersBySwitch(index);
-  const total = adapters.reduce((sum, n) => sum + n, 0);
+/**
+ * What distances to adapters tell about a part. Spines by OpenSM's rule: a switch that sees more than 90 % of the adapters at one distance, and
+ * over 5 % at no other. The center: the least sum of distances, the first switch on a tie.
+ */
+function surveyPart(index: SubnetIndex, members: readonly number[]): { spines: number[]; center: number } {
+  const adapters = new Int32Array(index.switchCount);
+  for (const s of index.adapterSwitch) if (s >= 0) adapters[s]!++;
+  const total = members.reduce((sum, s) => sum + adapters[s]!, 0);
   const find = minHopFinder(index);
   const next = newNextHops(index);
-  const roots: number[] = [];
-  for (let s = 0; s < index.switchCount; s++) {
+  const spines: number[] = [];
+  let center = members[0]!;
+  let least = Infinity;
+  for (const s of members) {
     find(s, next);
     const histogram = new Map<number, number>();
-    for (let d = 0; d < index.switchCount; d++) {
-      if (next.hops[d] !== UNREACHED) histogram.set(next.hops[d]!, (histogram.get(next.hops[d]!) ?? 0) + adapters[d]!);
+    let sum = 0;
+    for (const d of members) {
+      const hops = next.hops[d]!;
+      histogram.set(hops, (histogram.get(hops) ?? 0) + adapters[d]!);
+      sum += hops * adapters[d]!;
     }
     const bars = [...histogram.values()];
-    if (bars.filter((n) => n > 0.9 * total).length === 1 && bars.filter((n) => n > 0.05 * total).length === 1) roots.push(s);
-  }
-  return roots;
-}
-
-/** The switch with the least sum of hops to all adapters; the first of them on a tie. */
-function centerSwitch(index: SubnetIndex): number {
-  if (index.switchCount === 0) throw subnetError('routing.roots', 'a fabric without switches has no center');
-  const adapters = adaptersBySwitch(index);
-  const find = minHopFinder(index);
-  const next = newNextHops(index);
-  let best = 0;
-  let bestSum = Infinity;
-  for (let s = 0; s < index.switchCount; s++) {
-    find(s, next);
-    const sum = next.hops.reduce((total, hops, d) => total + hops * adapters[d]!, 0);
-    if (sum < bestSum) {
-      best = s;
-      bestSum = sum;
+    if (bars.filter((n) => n > 0.9 * total).length === 1 && bars.filter((n) => n > 0.05 * total).length === 1) spines.push(s);
+    if (sum < least) {
+      center = s;
+      least = sum;
     }
   }
-  return best;
+  return { spines, center };
 }
 
 /** Hops from each switch to the nearest root. @throws ConfigError when no root reaches a switch. */
@@ -139,12 +130,18 @@ class UpDownSearch {
   /** 1 where the switch sends downward, all the way to the destination. */
   readonly #descends: Uint8Array;
   readonly #queue: Int32Array;
+  /** Switches in the connected part of each switch. */
+  readonly #partSize: Int32Array;
 
   constructor(index: SubnetIndex, place: Int32Array) {
     this.#index = index;
     this.#place = place;
     this.#descends = new Uint8Array(index.switchCount);
     this.#queue = new Int32Array(index.switchCount);
+    const part = connectedParts(index);
+    const sizes = new Int32Array(index.switchCount);
+    for (const first of part) sizes[first]!++;
+    this.#partSize = part.map((first) => sizes[first]!);
   }
 
   /** Breadth first from the destination, against the direction of travel. False if a switch is left without a way. */
@@ -169,7 +166,7 @@ class UpDownSearch {
         if (goesDown) descends[r] = 1;
       }
     }
-    return tail === this.#index.switchCount;
+    return tail === this.#partSize[destination];
   }
 
   /** Every switch above the destination goes straight down; the others go up by the shortest way to one of those. */

@@ -48,8 +48,9 @@ const anyGraph: fc.Arbitrary<SubnetGraph> = fc
   .map(({ switches, adapters, ends, stray }) => {
     const there = ends.filter((end, i) => i === stray || end.index < (end.kind === 'switch' ? switches : adapters).length);
     const links = Array.from({ length: there.length >> 1 }, (_, i) => ({ a: there[2 * i]!, b: there[2 * i + 1]! }));
-    const guids = (list: readonly object[], base: bigint) => list.map((node, i) => ({ ...node, guid: base + BigInt(i) }));
-    return { switches: guids(switches, 100n), adapters: guids(adapters, 200n), links } as SubnetGraph;
+    const guids = <T extends object>(list: readonly T[], base: bigint) =>
+      list.map((node, i) => ({ ...node, guid: base + BigInt(i) }));
+    return { switches: guids(switches, 100n), adapters: guids(adapters, 200n), links };
   });
 
 describe('any graph', () => {

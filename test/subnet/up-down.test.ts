@@ -83,12 +83,32 @@ describe('up-down', () => {
     expect(chooseRoots(indexGraph(bare), 'found')).toEqual([12, 13, 14]);
   });
 
-  it('refuses a fabric without roots instead of falling back', () => {
-    const index = indexGraph(ring(5));
-    const lids = assignLids(index);
-    expect(() => routeUpDown(index, lids)).toThrow('up-down finds no root switches');
-    expect(() => routeUpDown(index, lids, [0x99n])).toThrow('no switch has GUID 0x99');
-    expect(chooseRoots(index, 'center')).toEqual([0]);
+  it('takes the switch nearest to all hosts where there is nothing like a root', () => {
+    const full = ring(5);
+    const extra = { ...full, switches: full.switches.map((s) => ({ ...s, portCount: 4 })) };
+    const host = { guid: 0x900001n, nodeGuid: 0x900000n, name: 'more', port: 1 };
+    const cable = { a: { kind: 'adapter', index: 5 }, b: { kind: 'switch', index: 3, port: 4 } } as const;
+    const index = indexGraph({ ...extra, adapters: [...extra.adapters, host], links: [...extra.links, cable] });
+    expect(chooseRoots(index, 'center')).toEqual([3]);
+    expect(chooseRoots(index, 'found')).toEqual([3]);
+    expect(computeRouting(index, assignLids(index), { engine: 'up-down' }).roots).toEqual([3]);
+    expect(() => routeUpDown(index, assignLids(index), [0x99n])).toThrow('no switch has GUID 0x99');
+    // All on one level is no hint.
+    const flat = indexGraph({ ...full, switches: full.switches.map((s) => ({ ...s, level: 0 })) });
+    expect(chooseRoots(flat, 'found')).toEqual([0]);
+  });
+
+  it('finds roots for each part of a fabric whose parts are not connected', () => {
+    const g = new GraphBuilder();
+    for (const name of ['a', 'b', 'c', 'd']) g.switch(name, 4);
+    for (const s of [0, 1, 2, 3]) g.host(s);
+    g.join(0, 1);
+    g.join(2, 3);
+    const index = indexGraph(g.build());
+    const routing = computeRouting(index, assignLids(index), { engine: 'up-down' });
+    expect(routing.roots).toEqual([0, 2]);
+    expect(routing.reachability).toEqual({ pairs: 12, histogram: [0, 0, 4], unreachable: [], apart: 8 });
+    expect(routing.treeRules.roots).toEqual([0, 2]);
   });
 
   it('refuses a switch that no root reaches', () => {
