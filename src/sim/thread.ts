@@ -125,6 +125,8 @@ export class SimThread implements EventHandler {
 
   /** @internal An event of this thread: 0 starts the body, any other kind is the token of a wait. */
   onEvent(token: number): void {
+    // A wait that a finished program left behind (it raced two of them, say) wakes nobody.
+    if (this.outcome !== null) return;
     this.#localPs = Math.max(this.#localPs, this.loop.nowPs);
     current = this;
     if (marker !== null) {
