@@ -73,6 +73,12 @@ export const PROGRAMS: readonly ProgramEntry[] = [
     'client-server',
     async () => (await import('./pingpong.ts')).udPingpong,
   ),
+  entry(
+    'rping',
+    'ping by RDMA READ and WRITE over an rdma_cm connection (librdmacm)',
+    'client-server',
+    async () => (await import('./rping.ts')).default,
+  ),
   entry('ibv_devinfo', "a node's devices and ports (rdma-core)", 'peers', async () => (await import('./devinfo.ts')).default),
   entry(
     'ibstat',

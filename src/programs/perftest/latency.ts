@@ -91,7 +91,7 @@ class LatencyLoop {
     if (this.run.clock?.isOver) return false;
     if (this.run.clock === null) this.run.postedPs[this.sent] = program.sim.now();
     if (this.sent > 0) program.trace.end(this.sent - 1);
-    program.trace.begin(this.sent);
+    program.trace.begin(this.sent, { bytes: this.run.size, divisor: isRoundTrip(p.verb) ? 1 : 2 });
     this.sent++;
     beforePost?.();
     this.sender.post(this.sent - 1);

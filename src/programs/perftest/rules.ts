@@ -20,6 +20,7 @@ export function applyRules(p: Parameters, refuse: Refuse, warn: Warn): void {
   if (p.verb === 'READ' || p.verb === 'ATOMIC') p.inlineSize = 0;
   if (p.all) p.size = MAX_SIZE;
   refuseCombinations(p, refuse);
+  if (p.rdmaCm) refuseWithCm(p, refuse);
   applyPostList(p, refuse, warn);
   applyDuration(p, refuse, warn);
   applyPeak(p, warn);
@@ -60,7 +61,6 @@ function refuseCombinations(p: Parameters, refuse: Refuse): void {
   if (p.useSrq && isSend && p.qps > p.rxDepth)
     refuse('use-srq', `Using SRQ depth should be greater than number of QPs; found depth ${p.rxDepth}, QPs ${p.qps}`);
   if (p.useSrq && p.connection === 'UC') refuse('use-srq', 'UC takes no shared receive queue; accepted: RC, UD');
-  if (p.rdmaCm && p.connection === 'UC') refuse('rdma_cm', 'UC is not supported in librdmacm');
   if (p.useEvent && p.verb === 'WRITE') refuse('events', 'Events feature not available on WRITE verb');
   if (!p.useEvent && p.completionVector !== null) refuse('vector', 'Events must be enabled (-e) to select a completion vector');
   if (p.latencyGapUs > 0 && p.test !== 'LAT') refuse('latency_gap', 'Latency gap feature is only for latency tests');
@@ -69,6 +69,18 @@ function refuseCombinations(p: Parameters, refuse: Refuse): void {
   if (p.reportBoth && !p.duplex) refuse('report-both', 'reports both directions of a bidirectional test: give -b too');
   if (p.warmUp && (p.test !== 'BW' || hasReceiveCompletion(p.verb)))
     refuse('perform_warm_up', 'valid in Atomic, Read and Write BW tests');
+}
+
+/** With rdma_cm the path decides what else these options would. */
+function refuseWithCm(p: Parameters, refuse: Refuse): void {
+  const why = 'rdma_cm takes it from the path record; leave -R or this option out';
+  if (p.connection === 'UC') refuse('rdma_cm', 'UC is not supported in librdmacm');
+  if (p.connection === 'UD') refuse('rdma_cm', 'only RC tests run over rdma_cm; found UD');
+  if (p.sl !== 0) refuse('sl', why);
+  if (p.gidIndex >= 0) refuse('gid-index', why);
+  if (p.dlid !== 0) refuse('dlid', why);
+  if (p.mtuBytes !== 0) refuse('mtu', why);
+  if (p.pkeyIndex !== 0) refuse('pkey_index', why);
 }
 
 function applyPostList(p: Parameters, refuse: Refuse, warn: Warn): void {

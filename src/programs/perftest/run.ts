@@ -49,11 +49,17 @@ export function perftest(
     const results = await body(session);
     if (parameters.output === 'full') context.log(RESULT_LINE);
     await session.sync();
-    for (const { qp } of session.qps) qp.close();
+    await close(session);
     checkLimits(parameters, results);
     return report(session, results);
   };
   return program(run, { name, summary, roles: 'client-server' });
+}
+
+/** Ends the connections of rdma_cm; other queue pairs are destroyed as they are, so that nothing is sent or repeated any more. */
+async function close({ connections, qps }: Session): Promise<void> {
+  for (const { id } of connections) await id.disconnect();
+  if (connections.length === 0) for (const { qp } of qps) qp.close();
 }
 
 function report({ p, facts }: Session, results: readonly TestResult[]): TestReport {

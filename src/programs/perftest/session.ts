@@ -18,11 +18,13 @@ import {
   type ProgramContext,
   type ProtectionDomain,
   type QpAttr,
+  type QpCap,
   QpState,
   type QueuePair,
   type SharedReceiveQueue,
 } from '../../verbs/index.ts';
 import { throwIssues } from '../options.ts';
+import { type CmConnection, connectByCm, type QpParts } from './cm.ts';
 import { Completions } from './completions.ts';
 import { DEFAULT_QKEY, isRoundTrip, type Parameters } from './parameters.ts';
 import { addressLines, type Destination, RESULT_LINE, type TestFacts, testInfo, titleLine } from './report.ts';
@@ -60,6 +62,8 @@ export interface Session {
   readonly srq: SharedReceiveQueue | null;
   readonly sends: Completions;
   readonly receives: Completions;
+  /** Of the queue pairs that rdma_cm connected. */
+  readonly connections: readonly CmConnection[];
   /** Waits for the other side. */
   sync(): Promise<void>;
   /** Exchanges a value with it. */
@@ -72,13 +76,16 @@ export async function openSession(tool: string, program: ProgramContext, p: Para
   const ctx = openDevice(tool, program, p);
   const facts = await agreeOnFacts(tool, ctx, p, exchange);
   const resources = createResources(ctx, p);
-  const qps = createQps(program, ctx, p, facts, resources);
+  const parts = { ...resources, cap: capOf(p, facts, resources.srq !== null) };
+  const connections = p.rdmaCm ? await connectByCm(program, p, parts, facts.outReads, () => exchange(null)) : [];
+  const qps = createQps(program, ctx, p, facts, resources, (i) => connections[i]?.qp ?? newQp(p, parts));
   const session: Session = {
     p,
     tool,
     program,
     facts,
     qps,
+    connections,
     srq: resources.srq,
     sends: new Completions(resources.sendCq, resources.sendChannel),
     receives: new Completions(resources.recvCq, resources.recvChannel),
@@ -89,7 +96,7 @@ export async function openSession(tool: string, program: ProgramContext, p: Para
   const remotes = await exchange(qps.map((qp) => qp.local));
   qps.forEach((qp, i) => {
     qp.remote = remotes[i] as Destination;
-    connect(session, resources.pd, qp, i);
+    if (!p.rdmaCm) connect(session, resources.pd, qp, i);
   });
   await session.sync();
   printAddresses(session);
@@ -209,31 +216,37 @@ function remoteAccess(p: Parameters): number {
   return Access.REMOTE_WRITE;
 }
 
-function createQps(program: ProgramContext, ctx: Context, p: Parameters, facts: TestFacts, r: Resources): TestQp[] {
+function capOf(p: Parameters, facts: TestFacts, hasSrq: boolean): QpCap {
+  return {
+    maxSendWr: p.txDepth,
+    maxRecvWr: hasSrq ? 0 : p.rxDepth,
+    maxSendSge: 1,
+    maxRecvSge: 1,
+    maxInlineData: facts.inlineSize,
+  };
+}
+
+/** A queue pair in INIT. */
+function newQp(p: Parameters, { pd, sendCq, recvCq, srq, cap }: QpParts): QueuePair {
+  const qp: QueuePair = pd.createQp({ type: p.connection, sendCq, recvCq, cap, ...(srq === null ? {} : { srq }) });
+  const init = { qpState: QpState.INIT, pkeyIndex: p.pkeyIndex, portNum: p.port };
+  modify(qp, p.connection === 'UD' ? { ...init, qkey: DEFAULT_QKEY } : { ...init, qpAccessFlags: remoteAccess(p) });
+  return qp;
+}
+
+function createQps(
+  program: ProgramContext,
+  ctx: Context,
+  p: Parameters,
+  facts: TestFacts,
+  r: Resources,
+  qpOf: (index: number) => QueuePair,
+): TestQp[] {
   const lid = ctx.queryPort(p.port).lid;
   const gid = ctx.queryGid(p.port, Math.max(0, p.gidIndex));
   return Array.from({ length: p.qps }, (_, i) => {
     const mr = r.regions[p.mrPerQp ? i : 0] as MemoryRegion;
-    const qp: QueuePair = r.pd.createQp({
-      type: p.connection,
-      sendCq: r.sendCq,
-      recvCq: r.recvCq,
-      ...(r.srq === null ? {} : { srq: r.srq }),
-      cap: {
-        maxSendWr: p.txDepth,
-        maxRecvWr: r.srq === null ? p.rxDepth : 0,
-        maxSendSge: 1,
-        maxRecvSge: 1,
-        maxInlineData: facts.inlineSize,
-      },
-    });
-    const access = remoteAccess(p);
-    modify(
-      qp,
-      p.connection === 'UD'
-        ? { qpState: QpState.INIT, pkeyIndex: p.pkeyIndex, portNum: p.port, qkey: DEFAULT_QKEY }
-        : { qpState: QpState.INIT, pkeyIndex: p.pkeyIndex, portNum: p.port, qpAccessFlags: access },
-    );
+    const qp = qpOf(i);
     const sendOffset = p.mrPerQp ? 0 : i * r.stride;
     const recvOffset = p.mrPerQp ? r.stride : (p.qps + i) * r.stride;
     const psn = Math.floor(program.sim.random() * 2 ** 24);
