@@ -1,8 +1,13 @@
 /** Records are made here after the table in `packet-record.ts`, by hand and independently of the code that reads them. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { CaptureTap } from '../../src/cluster/capture-tap.ts';
 import { captureRecord, packetFromRecord } from '../../src/cluster/capture.ts';
-import { encodeCaptured } from '../../src/report/index.ts';
+import { PayloadPool } from '../../src/fabric/index.ts';
+import { encodeCaptured, readPcap } from '../../src/report/index.ts';
 import { InvariantError } from '../../src/sim/index.ts';
 import {
   CNP,
@@ -103,5 +108,64 @@ describe('capture of a record', () => {
     expect(broken(14, 64)).toThrow(/bytes on the wire/);
     expect(broken(4, 2 << 24)).toThrow(/freed buffer room/);
     expect(broken(6, 0x1f ^ RC_SEND_ONLY)).toThrow(InvariantError);
+  });
+});
+
+describe('capture tap', () => {
+  it('writes packets in the order of time, with payloads from the pool and the VL of the link', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'heddle-tap-'));
+    try {
+      const path = join(folder, 'a.pcap');
+      const pool = PayloadPool.create(1, 64);
+      const tap = new CaptureTap(
+        path,
+        [
+          { name: 'cpu1:1', portHandle: 40 },
+          { name: 'leaf1:3', portHandle: 7 },
+        ],
+        pool,
+      );
+      const packets = CARRIED.map((opcode) => fc.sample(packetWith(opcode), { numRuns: 1, seed: opcode + 5 })[0]);
+      const report = (i: number, portHandle: number, transmitted: boolean, timePs: number, vl: number) => {
+        const { words, slot } = toRecord(packets[i]);
+        if (slot !== undefined) {
+          const number = pool.allocate(0);
+          pool.bytes.set(slot, number * 4160);
+          words[5] = number + 1;
+        }
+        tap.packet(portHandle, transmitted, timePs, words, 0, vl);
+      };
+      // Later packets first; one passes both ports, and one port in both directions at the same time.
+      for (let i = 1; i < packets.length; i++) report(i, 40, false, 10_000 * (packets.length - i), i & 7);
+      expect(tap.packets).toBe(0);
+      tap.flushUntil(30_000);
+      expect(tap.packets).toBe(2);
+      report(0, 7, true, 1_000_000, 3);
+      report(0, 7, false, 1_000_000, 2);
+      report(0, 40, true, 1_000_000, 1);
+      tap.close();
+      tap.close();
+      expect(() => report(0, 8, true, 0, 0)).toThrow(/port 8, which nobody asked for/);
+      const { records } = readPcap(readFileSync(path));
+      const early = records.slice(0, -3).map((record) => [record.timePs, record.interface, parsePacket(record.frame)]);
+      expect(early).toMatchObject(
+        packets
+          .slice(1)
+          .map((packet, i) => [
+            10_000 * (packets.length - 1 - i),
+            0,
+            { ok: true, packet: { ...packet, lrh: { ...packet.lrh, vl: (i + 1) & 7 } } },
+          ])
+          .reverse(),
+      );
+      const vl = (frame: Uint8Array) => frame[0] >> 4;
+      expect(records.slice(-3).map((record) => [record.timePs, record.interface, vl(record.frame)])).toEqual([
+        [1_000_000, 0, 1],
+        [1_000_000, 1, 2],
+        [1_000_000, 1, 3],
+      ]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });
