@@ -117,7 +117,8 @@ export class Coordinator {
         leastGroup = g;
       } else if (next < second) second = next;
     }
-    this.nowPs = Math.max(this.nowPs, Math.min(least, fabricNext, untilPs));
+    const now = Math.min(least, fabricNext, untilPs);
+    if (now !== Number.POSITIVE_INFINITY) this.nowPs = Math.max(this.nowPs, now);
     if (Math.min(least, fabricNext) >= untilPs) return false;
     for (let g = 0; g < this.#groups.length; g++) {
       const others = g === leastGroup ? second : least;

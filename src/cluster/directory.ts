@@ -1,5 +1,159 @@
 /**
- * The address book of a cluster: node names and IPv4 addresses of ports, and what a subnet administrator would answer about paths.
- * It is plain data made at load time (static configuration), so that every thread has the same one.
+ * The address book of a cluster: IPv4 addresses of ports, and what a subnet administrator would answer about paths and multicast groups.
+ *
+ * It is plain data made at load time (static configuration), so that every thread has the same one; `directoryOf` makes of it what rdma_cm asks.
+ * Stated simplifications: a path's MTU and rate are the least of both end ports and of all links between switches; every group exists
+ * already, with the MTU of the whole fabric, and an MGID is hashed onto one of the routed multicast LIDs, as OpenSM does when it runs short of them.
  */
-export {};
+import type { Topology, TopologyLink } from '../topology/index.ts';
+import {
+  type MulticastGroup,
+  type Mtu,
+  type PathRecord,
+  type PortAddress,
+  type Rate,
+  type RdmaDirectory,
+  staticPaths,
+} from '../verbs/index.ts';
+import {
+  DEFAULT_GID_PREFIX,
+  gidGuid,
+  makeGid,
+  mtuCode,
+  P_KEY_DEFAULT,
+  rateCode,
+  rateGbps,
+  type LinkLanes,
+} from '../wire/index.ts';
+import { MULTICAST_LIDS, type SubnetPlan } from './subnet-plan.ts';
+
+/** The broadcast group's Q_Key of IPoIB, which joined groups share (RFC 4391). */
+const GROUP_QKEY = 0x0b1b;
+const FIRST_MLID = 0xc000;
+/** What a query of the subnet administrator would cost is paid once, at the start of a connection: 20 us, a MAD there and back. */
+const LOOKUP_PS = 20_000_000;
+/** Packet life of a path: 4.096 us × 2^18, OpenSM's default. */
+const PACKET_LIFE = 18;
+
+/** One adapter port, as plain data. */
+export interface DirectoryPort {
+  readonly node: string;
+  readonly device: string;
+  readonly portNum: number;
+  readonly ip: string;
+  readonly guid: bigint;
+  readonly lid: number;
+  readonly mtuBytes: number;
+  /** `enum ibv_rate` of the port's link. */
+  readonly rate: number;
+  /** The switch that the port hangs on; −1 back to back. */
+  readonly switchIndex: number;
+}
+
+/** Plain data; can cross to a thread. */
+export interface Directory {
+  readonly ports: readonly DirectoryPort[];
+  readonly coreMtuBytes: number;
+  /** The least rate of the links between switches; 0 where there are none. */
+  readonly coreRate: number;
+  /** SL from switch a to switch b at a × switches + b, where the routing engine wants any but 0. */
+  readonly sls: Uint8Array | null;
+  readonly switches: number;
+}
+
+const rateOf = (link: TopologyLink): number => rateCode(link.speed, Number.parseInt(link.width, 10) as LinkLanes) ?? 0;
+
+/** The slowest of several rates by code; 0 (no limit) counts only if there is nothing else. */
+function slowest(codes: readonly number[]): Rate {
+  const real = codes.filter((code) => code !== 0);
+  return (real.sort((a, b) => (rateGbps(a) ?? 0) - (rateGbps(b) ?? 0))[0] ?? 0) as Rate;
+}
+
+/** Makes the address book: 10.0.0.1, 10.0.0.2 … in the order of ports. */
+export function makeDirectory(topology: Topology, subnet: SubnetPlan): Directory {
+  const between = topology.links.filter((link) => link.ends.every((end) => end.kind === 'switch'));
+  return {
+    ports: subnet.ports.map((planned, handle) => {
+      const link = topology.links[planned.port.link];
+      const host = handle + 1;
+      return {
+        node: topology.nodes[planned.node]?.name ?? '',
+        device: planned.adapter.name,
+        portNum: planned.port.number,
+        ip: `10.${host >> 16}.${(host >> 8) & 255}.${host & 255}`,
+        guid: planned.port.guid,
+        lid: subnet.lids.adapterLids[handle] as number,
+        mtuBytes: link?.mtu ?? 4096,
+        rate: link === undefined ? 0 : rateOf(link),
+        switchIndex: subnet.index.adapterSwitch[handle] as number,
+      };
+    }),
+    coreMtuBytes: Math.min(4096, ...between.map((link) => link.mtu)),
+    coreRate: slowest(between.map(rateOf)),
+    sls: subnet.routing.levels?.pathSls ?? null,
+    switches: topology.switches.length,
+  };
+}
+
+const made = new WeakMap<Directory, RdmaDirectory>();
+
+/** What rdma_cm asks, answered from the address book; made once a thread. */
+export function directoryOf(directory: Directory): RdmaDirectory {
+  const known = made.get(directory);
+  if (known !== undefined) return known;
+  const byGuid = new Map(directory.ports.map((port) => [port.guid, port]));
+  const addresses = directory.ports.map(
+    (port): PortAddress => ({
+      node: port.node,
+      device: port.device,
+      portNum: port.portNum,
+      ip: port.ip,
+      gid: makeGid(DEFAULT_GID_PREFIX, port.guid),
+    }),
+  );
+  const paths = staticPaths(
+    ({ sgid, dgid, pkey }) => pathBetween(directory, byGuid.get(gidGuid(sgid)), byGuid.get(gidGuid(dgid)), pkey),
+    LOOKUP_PS,
+    (mgid) => groupOf(directory, mgid),
+  );
+  const result = { addresses, paths };
+  made.set(directory, result);
+  return result;
+}
+
+/** SL of the path between two ports of switches, as the routing engine wants it. */
+export function pathSl(directory: Directory, from: DirectoryPort, to: DirectoryPort): number {
+  if (directory.sls === null || from.switchIndex < 0 || to.switchIndex < 0) return 0;
+  return directory.sls[from.switchIndex * directory.switches + to.switchIndex] as number;
+}
+
+function pathBetween(
+  directory: Directory,
+  from: DirectoryPort | undefined,
+  to: DirectoryPort | undefined,
+  pkey: number,
+): PathRecord | null {
+  if (from === undefined || to === undefined) return null;
+  return {
+    sgid: makeGid(DEFAULT_GID_PREFIX, from.guid),
+    dgid: makeGid(DEFAULT_GID_PREFIX, to.guid),
+    slid: from.lid,
+    dlid: to.lid,
+    sl: pathSl(directory, from, to),
+    pkey,
+    mtu: mtuCode(Math.min(from.mtuBytes, to.mtuBytes, directory.coreMtuBytes)) as Mtu,
+    rate: slowest([from.rate, to.rate, directory.coreRate]),
+    packetLifeTime: PACKET_LIFE,
+  };
+}
+
+/** A group's LID: the last byte of the MGID picks one of those that are routed; the broadcast group has the first. */
+export function groupOf(directory: Directory, mgid: Uint8Array): MulticastGroup {
+  const isBroadcast = mgid.subarray(12).every((byte) => byte === 0xff);
+  let sum = 0;
+  for (const byte of mgid) sum = (sum * 31 + byte) >>> 0;
+  const mlid = isBroadcast ? FIRST_MLID : FIRST_MLID + 1 + (sum % (MULTICAST_LIDS - 1));
+  const mtuBytes = Math.min(directory.coreMtuBytes, ...directory.ports.map((port) => port.mtuBytes));
+  const rate = slowest([directory.coreRate, ...directory.ports.map((port) => port.rate)]);
+  return { mgid, mlid, qkey: GROUP_QKEY, mtu: mtuCode(mtuBytes) as Mtu, rate, sl: 0, pkey: P_KEY_DEFAULT };
+}

@@ -4,6 +4,7 @@
  */
 import { Packr } from 'msgpackr';
 import type { Ps } from '../sim/index.ts';
+import type { TraceEntry } from './trace-log.ts';
 
 /** From a program to a program, through the simulated out-of-band network. Arrives at `arrivalPs`. */
 export interface PeerMessage {
@@ -41,7 +42,7 @@ export interface GroupReport {
   /** Per node: name, HCA hash words and counters, and, for a run that stands still, what its program waits for. */
   readonly nodes: readonly NodeReport[];
   readonly events: number;
-  readonly stamps: readonly unknown[];
+  readonly stamps: readonly TraceEntry[];
 }
 
 export interface NodeReport {

@@ -5,9 +5,10 @@
  * leave packet records in the outbox and messages in a list. It knows nothing of the fabric, of other groups, or of where it runs.
  */
 import { PayloadPool, type PayloadPoolShare, type RecordBatch, W_PORT } from '../fabric/index.ts';
-import { Hca, type HcaConfig } from '../hca/index.ts';
+import { Hca, type HcaConfig, NodeMemory } from '../hca/index.ts';
 import { assert, EventLoop, type Ps } from '../sim/index.ts';
 import type { Program } from '../verbs/index.ts';
+import type { Directory } from './directory.ts';
 import type { GroupMessage, GroupReport, PeerMessage } from './messages.ts';
 import type { PeerNetwork } from './peers.ts';
 import { ProgramHost } from './program-host.ts';
@@ -36,7 +37,7 @@ export interface GroupConfig {
   readonly ranks: readonly string[];
   readonly network: PeerNetwork;
   /** What address resolution and path queries answer from; see `directory.ts`. */
-  readonly directory: unknown;
+  readonly directory: Directory;
   readonly breakdown: boolean;
 }
 
@@ -58,7 +59,8 @@ export class NodeGroup {
     const pool = new PayloadPool(config.pool);
     const emit = (message: GroupMessage) => this.#messages.push(message);
     for (const node of config.nodes) {
-      const hcas = node.hcas.map((hca) => this.#addHca(hca, node, pool, config.group));
+      const memory = new NodeMemory();
+      const hcas = node.hcas.map((hca) => this.#addHca(hca, node, { memory, pool, arena: config.group }));
       if (node.rank < 0) continue;
       const host = new ProgramHost({ loop: this.loop, node, hcas, config, program, emit, trace: this.#trace });
       this.#hosts.push(host);
@@ -72,15 +74,14 @@ export class NodeGroup {
     return new NodeGroup(config, outbox, await loadProgram(config.program));
   }
 
-  #addHca(config: HcaConfig, node: NodeConfig, pool: PayloadPool, arena: number): Hca {
+  #addHca(config: HcaConfig, node: NodeConfig, parts: { memory: NodeMemory; pool: PayloadPool; arena: number }): Hca {
     const trace = this.#trace?.sinkOf(node.name);
     const hca = new Hca({
       loop: this.loop,
       entity: node.entity,
       config,
       outbox: this.outbox,
-      pool,
-      arena,
+      ...parts,
       ...(trace === undefined ? {} : { trace }),
     });
     this.#hcas.push(hca);
@@ -105,7 +106,7 @@ export class NodeGroup {
     for (let i = 0, word = 0; i < count; i++, word += 16) {
       const hca = this.#hcaOfPort[words[word + W_PORT] as number];
       assert(hca !== undefined, 'a packet came to a port that is not of this group');
-      hca.deliver(records.words, records.times, word);
+      hca.deliver(records, word);
     }
     for (const message of messages) this.#hostOfRank[message.to]?.peers.expect(message);
     this.loop.runUntil(limitPs);

@@ -10,6 +10,7 @@ import type { CutOptions } from './coordinator.ts';
 import { type Directory, makeDirectory } from './directory.ts';
 import { DEFAULT_PEER_NETWORK } from './peers.ts';
 import { MULTICAST_LIDS, planSubnet, type SubnetPlan } from './subnet-plan.ts';
+import { parseFaults } from './load.ts';
 import type { RunOptions } from './types.ts';
 
 /** fe80::/64, the default subnet prefix. */
@@ -30,8 +31,11 @@ export interface ClusterPlan {
   cut(ranks: readonly number[], groups: readonly (readonly number[])[], untilPs?: Ps): CutOptions;
 }
 
+/** The options that a plan depends on. */
+export type PlanOptions = Pick<RunOptions, 'topology' | 'topologyFile' | 'allowCycles' | 'seed' | 'faults'>;
+
 /** Plans a run. Throws `ConfigError` with everything that is wrong. */
-export function planCluster(options: RunOptions, groups: readonly (readonly number[])[]): ClusterPlan {
+export function planCluster(options: PlanOptions, groups: readonly (readonly number[])[]): ClusterPlan {
   const { topology } = options;
   const subnet = planSubnet(topology, options.allowCycles ?? false);
   const profiles = resolveProfiles(topology, options.topologyFile);
@@ -43,7 +47,10 @@ export function planCluster(options: RunOptions, groups: readonly (readonly numb
   return {
     nodeNames: topology.nodes.map((node) => node.name),
     subnet,
-    fabric: fabricSpec(topology, subnet, profiles, groups, seed),
+    fabric: {
+      ...fabricSpec(topology, subnet, profiles, groups, seed),
+      faults: [...topology.faults, ...parseFaults(options.faults ?? [], topology)].map(faultSpec),
+    },
     hcas,
     directory: makeDirectory(topology, subnet),
     warnings: subnet.warnings,
@@ -191,7 +198,6 @@ function fabricSpec(
       };
     }),
     links,
-    faults: topology.faults.map(faultSpec),
   };
 }
 
@@ -210,12 +216,23 @@ function switchSpec(topology: Topology, subnet: SubnetPlan, s: number): SwitchSp
     dataVls: node.qos.operationalVls,
     lft: ports.slice(s * stride, (s + 1) * stride).map((port) => (port === 0xff ? LFT_DROP : port)),
     ...(members.length === 0 ? {} : { mft: Array.from({ length: MULTICAST_LIDS }, (_, i) => [0xc000 + i, members] as const) }),
-    sl2vl: Uint8Array.from(node.qos.slToVl),
+    sl2vl: slToVl(subnet, s, node.portCount, node.qos),
     vlArb: arbitrationOf(node.qos),
     hoqLife: node.qos.headOfQueueLife,
     vlStallCount: node.qos.vlStallCount,
     lifeTime: node.packetLifetime,
   };
+}
+
+/** One table for all pairs of ports, or, where the routing engine wants its own VLs, one a pair. */
+function slToVl(subnet: SubnetPlan, s: number, portCount: number, qos: TopologyQos): Uint8Array {
+  const { levels } = subnet.routing;
+  if (levels === undefined) return Uint8Array.from(qos.slToVl);
+  const first = (subnet.index.portBase[s] as number) * 16;
+  const perOutput = levels.vls.subarray(first, first + (portCount + 1) * 16);
+  const table = new Uint8Array((portCount + 1) ** 2 * 16);
+  for (let input = 0; input <= portCount; input++) table.set(perOutput, input * perOutput.length);
+  return table;
 }
 
 function arbitrationOf(qos: TopologyQos): VlArbSpec {

@@ -95,7 +95,7 @@ export class ProgramHost {
       node: { name: node.name },
       peers: this.peers as ProgramContext['peers'],
       log: (line) => this.#log(line),
-      trace: this.#options.trace?.marksOf(node.rank, thread) ?? { begin: () => undefined, end: () => undefined },
+      trace: this.#options.trace?.marksOf(node.name, thread) ?? { begin: () => undefined, end: () => undefined },
     };
   }
 

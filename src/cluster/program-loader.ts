@@ -18,11 +18,12 @@ export type ProgramSource =
   | { readonly kind: 'builtin'; readonly name: string }
   | { readonly kind: 'bundle'; readonly name: string; readonly text: string };
 
-/** Reads and bundles the program that is asked for; throws `ConfigError` where it can not be found or does not compile. */
-export async function prepareProgram(reference: ProgramReference): Promise<ProgramSource> {
+/** Reads and bundles the program that is asked for; throws `ConfigError` where it can not be found, does not compile, or refuses its options. */
+export async function prepareProgram(reference: ProgramReference, args: readonly string[] = []): Promise<ProgramSource> {
   if (reference.kind === 'builtin') {
-    if (findProgram(reference.name) === undefined)
-      throw problem(reference.name, 'no such program; `heddle list programs` names them all');
+    const entry = findProgram(reference.name);
+    if (entry === undefined) throw problem(reference.name, 'no such program; `heddle list programs` names them all');
+    await entry.check?.(args);
     return { kind: 'builtin', name: reference.name };
   }
   return { kind: 'bundle', name: reference.path, text: await bundle(reference.path) };

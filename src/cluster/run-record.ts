@@ -8,7 +8,7 @@ import type { Topology } from '../topology/index.ts';
 import { packValue, unpackValue } from './messages.ts';
 import { type ProgramSource, prepareProgram } from './program-loader.ts';
 import { runPrepared } from './run.ts';
-import type { RunOptions, RunResult } from './types.ts';
+import type { RunOptions, RunResult, RunSummary } from './types.ts';
 import { VERSION } from './version.ts';
 
 const FORMAT = 'heddle run record 1';
@@ -33,10 +33,11 @@ export interface ReplayResult {
   /** The hash in the record and the one of the replay. */
   readonly expected: string;
   readonly found: string;
-  /** The version that made the record; another version may well give another hash. */
-  readonly recordedVersion: string;
-  readonly version: string;
-  readonly result: RunResult;
+  /** The command line that would run the same again from the files. */
+  readonly command: string;
+  /** What differs between then and now, such as another version of heddle, which may well give another hash. */
+  readonly remarks: readonly string[];
+  readonly run: RunSummary;
 }
 
 /** Writes the record of a run that has ended. */
@@ -69,10 +70,17 @@ export async function replay(
     matches: result.run.hash === record.hash,
     expected: record.hash,
     found: result.run.hash,
-    recordedVersion: record.version,
-    version: VERSION,
-    result,
+    command: ['heddle run', record.options.topologyFile, record.program.name, ...record.options.programArgs].join(' '),
+    remarks: remarksOn(record),
+    run: result.run,
   };
+}
+
+function remarksOn(record: RunRecord): string[] {
+  const remarks: string[] = [];
+  if (record.version !== VERSION) remarks.push(`recorded by heddle ${record.version}, replayed by ${VERSION}`);
+  if (record.node !== process.version) remarks.push(`recorded on Node ${record.node}, replayed on ${process.version}`);
+  return remarks;
 }
 
 function readRecord(file: string): RunRecord {

@@ -3,7 +3,9 @@ import { createHash } from 'node:crypto';
 import { createFabric, type Fabric, PayloadPool } from '../fabric/index.ts';
 import { DeadlockError, InvariantError, ProgramError } from '../sim/index.ts';
 import type { Program } from '../verbs/index.ts';
+import { BreakdownBuilder } from './breakdown.ts';
 import type { Coordinator } from './coordinator.ts';
+import { HopLog } from './hop-log.ts';
 import { LineOutput } from './line-output.ts';
 import type { GroupReport } from './messages.ts';
 import type { GroupConfig } from './node-group.ts';
@@ -29,7 +31,7 @@ const MAX_SLOTS_IN_ALL = 2 ** 18;
  * `DeadlockError` (nothing can move, but programs or packets wait).
  */
 export async function run(options: RunOptions): Promise<RunResult> {
-  return runPrepared(options, await prepareProgram(options.program));
+  return runPrepared(options, await prepareProgram(options.program, options.programArgs));
 }
 
 /** As `run`, with the program in hand: a replay has it in its record. */
@@ -42,7 +44,8 @@ export async function runPrepared(options: RunOptions, source: ProgramSource): P
   const groups = placeNodes(options.topology.nodes.length, ranks, placement, options.workers);
   const plan = planCluster(options, groups);
   const pool = PayloadPool.create(groups.length, slotsPerGroup(groups));
-  const fabric = createFabric(plan.fabric, { pool });
+  const hops = options.breakdown === true ? new HopLog() : null;
+  const fabric = createFabric(plan.fabric, { pool, ...(hops === null ? {} : { trace: (...hop) => hops.add(...hop) }) });
   const configs = groupConfigs({ options, plan, groups, ranks, source });
   const session = await Session.start({
     configs,
@@ -69,7 +72,15 @@ export async function runPrepared(options: RunOptions, source: ProgramSource): P
       results: resultsOf(values, program),
       perNode: Object.fromEntries(names.map((name, rank) => [name, values[rank]])),
       lines: output.lines,
-      breakdown: [],
+      breakdown:
+        hops === null
+          ? []
+          : new BreakdownBuilder(
+              fabric,
+              plan.subnet,
+              hops,
+              reports.flatMap((report) => report.stamps),
+            ).build(),
       warnings: plan.warnings,
       run: {
         hash: runHash(fabric, reports, values, output),
@@ -153,13 +164,27 @@ function standstill(names: readonly string[], fabric: Fabric, reports: readonly 
     .map((node) => `  ${node.name} waits for ${node.waitingFor.join(', ')}`);
   const shown = waiting.slice(0, 20);
   if (waiting.length > shown.length) shown.push(`  … and ${waiting.length - shown.length} more`);
-  const cycle = fabric.describeWaits();
   const done = coordinator.finished.length;
   return [
     `nothing can move at ${coordinator.nowPs} ps, but ${names.length - done} of ${names.length} programs have not finished`,
-    ...(cycle === '' ? [] : [cycle]),
+    ...describeWaitCycle(fabric),
     ...shown,
   ].join('\n');
+}
+
+/** The circle in which packets wait for each other's buffers, a line a step; empty if there is none. */
+export function describeWaitCycle(fabric: Fabric): string[] {
+  const cycle = fabric.waitCycle();
+  if (cycle === null) return [];
+  const steps = cycle.map(({ portName, vl, creditBlocks, packets }) => {
+    const first = packets[0];
+    const head =
+      first === undefined
+        ? ''
+        : `; the first is packet ${first.number} of host port ${first.source}, ${first.wireBytes} bytes, since ${first.sincePs} ps`;
+    return `  ${portName} VL${vl}: ${creditBlocks} credits of 64 bytes, ${packets.length} packet(s) wait${head}`;
+  });
+  return ['packets wait for each other in a cycle, each port for buffers that the next one must empty:', ...steps];
 }
 
 /** A program that returns `{ results: […] }` gives its results there; else the client's value, or every rank's. */

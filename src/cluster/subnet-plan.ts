@@ -19,6 +19,7 @@ import {
   type SubnetGraph,
   type SubnetIndex,
 } from '../subnet/index.ts';
+import { linkSpeed } from '../wire/index.ts';
 import type { LinkEnd as TopologyEnd, Topology, TopologyHca, TopologyPort } from '../topology/index.ts';
 
 /** Multicast LIDs that are routed: 0xC000 is the broadcast group; programs join groups that are hashed onto all of them. */
@@ -75,12 +76,13 @@ export function subnetGraph(topology: Topology, ports: readonly PlannedPort[]): 
       name: topology.nodes[node]?.name ?? '',
       port: port.number,
       dataVls: adapter.qos.operationalVls,
+      mtuBytes: topology.links[port.link]?.mtu ?? 4096,
       ...(port.lid === undefined ? {} : { lid: port.lid }),
     })),
     links: topology.links.map((link) => ({
       a: end(link.ends[0]),
       b: end(link.ends[1]),
-      rateGbps: 8000 / (link.psPerByteNumerator / link.psPerByteDenominator),
+      rateGbps: linkSpeed(link.speed).nominalLaneGbps * Number.parseInt(link.width, 10),
     })),
   };
 }
@@ -100,7 +102,7 @@ export function planSubnet(topology: Topology, allowCycles: boolean): SubnetPlan
     [{ mlid: BROADCAST_MLID, members: ports.map((_, handle) => handle) }],
     routing.treeRules,
   )[0] as MulticastTree;
-  const vls = outputVls(topology, index);
+  const vls = routing.levels?.vls ?? outputVls(topology, index);
   const warnings = topology.warnings.map((issue) => issue.message);
   const check = {
     index,
@@ -121,8 +123,7 @@ export function planSubnet(topology: Topology, allowCycles: boolean): SubnetPlan
 
 function routingOptions(topology: Topology): RoutingOptions {
   const { routing } = topology;
-  if (routing.engine !== 'up-down') return { engine: routing.engine };
-  if (routing.roots.length === 0) return { engine: routing.engine };
+  if (!('roots' in routing) || routing.roots.length === 0) return { engine: routing.engine };
   return { engine: routing.engine, roots: routing.roots.map((s) => topology.switches[s]?.guid as bigint) };
 }
 

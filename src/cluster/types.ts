@@ -113,3 +113,82 @@ export interface RunResult {
   readonly warnings: readonly string[];
   readonly run: RunSummary;
 }
+
+/** One row of `heddle list`. */
+export interface ListEntry {
+  readonly name: string;
+  readonly summary: string;
+}
+
+/** What a check of a topology found. Mistakes are thrown as `ConfigError`, they are not listed here. */
+export interface TopologyCheck {
+  /** What was checked and holds, a line each. */
+  readonly findings: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+export type TrafficPattern = 'uniform' | 'permutation' | 'shift' | 'bisection' | 'incast' | 'hot-spot' | 'all-to-all';
+
+/** Synthetic traffic without programs: packets of one size, made by the hosts' ports themselves. */
+export interface TrafficOptions {
+  readonly topology: Topology;
+  readonly topologyFile: string;
+  readonly pattern: TrafficPattern;
+  /** Payload of a packet, 1 … the least MTU of the hosts' links. */
+  readonly messageBytes: number;
+  readonly durationPs: Ps;
+  /** Simulated before the measurement and not counted. */
+  readonly warmupPs: Ps;
+  /** Open loop: share of each host link's data rate, 0 … 1. */
+  readonly load?: number;
+  /** Closed loop: packets that each host keeps under way. Exactly one of `load` and `closedLoop` is given. */
+  readonly closedLoop?: number;
+  /** For `shift`, default 1. */
+  readonly shift?: number;
+  /** For `incast` and `hot-spot`: a node's name, default the first. */
+  readonly target?: string;
+  /** For `hot-spot`, default 0.1. */
+  readonly hotShare?: number;
+  /** Nodes that take part; default all. */
+  readonly nodes?: readonly string[];
+  readonly seed?: number;
+  readonly faults?: readonly string[];
+  readonly allowCycles?: boolean;
+  readonly onProgress?: (progress: RunProgress) => void;
+}
+
+/** How one direction of a link was used while it was measured. */
+export interface LinkUse {
+  readonly name: string;
+  /** Share of the time that it carried bits. */
+  readonly use: number;
+  /** Share of the time that a packet was ready but had to wait (PortXmitWait). */
+  readonly wait: number;
+}
+
+export interface TrafficResult {
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly warnings: readonly string[];
+  readonly run: RunSummary;
+  readonly pattern: TrafficPattern;
+  readonly hosts: number;
+  /** Null in a closed loop. */
+  readonly offeredLoad: number | null;
+  readonly acceptedLoad: number;
+  /** Payload, all hosts together. */
+  readonly bytesPerSecond: number;
+  readonly messages: number;
+  readonly latencyPs: {
+    readonly min: Ps;
+    readonly mean: Ps;
+    readonly p50: Ps;
+    readonly p90: Ps;
+    readonly p99: Ps;
+    readonly p999: Ps;
+    readonly max: Ps;
+  };
+  readonly latencySamples: readonly (readonly [valuePs: Ps, count: number])[];
+  readonly fairness: { readonly jain: number; readonly leastOfMean: number; readonly greatestOfMean: number };
+  /** The fullest first. */
+  readonly links: readonly LinkUse[];
+}

@@ -1,0 +1,236 @@
+/**
+ * Where the time of a message went: the critical path of one iteration of a program, from the stamps of adapters, the hops of packets and the marks of the program.
+ *
+ * The path is walked backwards from the end of the iteration: what woke the program at its node was a packet that arrived, or the completion of its own request;
+ * that goes back through stages and hops to the post of some message at some node; if that post is later than the iteration's beginning, that node's program was
+ * woken by something earlier, and so on. All moments on the path are in one order of time, so the differences add up to the iteration exactly.
+ */
+import type { Fabric } from '../fabric/index.ts';
+import type { Ps } from '../sim/index.ts';
+import type { HopLog } from './hop-log.ts';
+import type { SubnetPlan } from './subnet-plan.ts';
+import type { TraceEntry } from './trace-log.ts';
+import type { Breakdown, BreakdownStage } from './types.ts';
+
+/** A moment on a path: the interval that ends here has this name. */
+interface Moment {
+  readonly timePs: Ps;
+  readonly name: string;
+  readonly where: string;
+}
+
+type Iteration = Extract<TraceEntry, { kind: 'iteration' }>;
+
+interface Message {
+  readonly node: string;
+  readonly stamps: Moment[];
+  packet: string | null;
+}
+
+interface Arrival {
+  readonly node: string;
+  readonly stages: Moment[];
+}
+
+/** How a stage is called in the table, by the stamp that ends it. */
+const NAMES: Readonly<Record<string, string>> = {
+  'post-end': 'post',
+  'doorbell-arrived': 'doorbell',
+  'wqe-fetched': 'WQE fetch',
+  'transmit-started': 'wait for transmit engine',
+  'payload-read': 'payload read',
+  'tx-queue-entered': 'transmit pipeline',
+  'receive-pipeline': 'receive pipeline',
+  'headers-checked': 'wait for receive engine',
+  'payload-written': 'payload write',
+  'completion-written': 'CQE write',
+  'response-started': 'responder',
+  'response-read': 'payload read',
+  'response-tx-queue-entered': 'transmit pipeline',
+};
+
+/** Stamps that a request gets when it is over: no part of the way of its packet. */
+const AFTERWARDS = new Set(['payload-written', 'completion-written']);
+
+export class BreakdownBuilder {
+  readonly #fabric: Fabric;
+  readonly #hops: HopLog;
+  readonly #hostOfLid = new Map<number, number>();
+  readonly #messages = new Map<string, Message>();
+  readonly #messageOfPacket = new Map<string, Message>();
+  readonly #arrivals = new Map<string, Arrival>();
+  /** Response packet → request packet. */
+  readonly #requestOf = new Map<string, string>();
+  /** Request packet → response packet. */
+  readonly #answerOf = new Map<string, string>();
+  readonly #iterations: Iteration[] = [];
+  /** Per node: moments at which something ended that may have woken the program, in order of time. */
+  readonly #wakes = new Map<string, { timePs: Ps; path: () => Moment[] }[]>();
+
+  constructor(fabric: Fabric, subnet: SubnetPlan, hops: HopLog, entries: readonly TraceEntry[]) {
+    this.#fabric = fabric;
+    this.#hops = hops;
+    subnet.lids.adapterLids.forEach((lid, host) => {
+      for (let i = 0; i < 1 << subnet.lids.lmc; i++) this.#hostOfLid.set(lid + i, host);
+    });
+    for (const entry of entries) this.#take(entry);
+    this.#collectWakes();
+  }
+
+  /** One breakdown a message size: the iteration whose length is the median. */
+  build(): Breakdown[] {
+    const bySize = new Map<string, Iteration[]>();
+    for (const iteration of this.#iterations) {
+      const key = `${iteration.bytes}/${iteration.divisor}`;
+      bySize.set(key, [...(bySize.get(key) ?? []), iteration]);
+    }
+    return [...bySize.values()].map((iterations) => {
+      const sorted = [...iterations].sort((a, b) => a.endPs - a.beginPs - (b.endPs - b.beginPs) || a.beginPs - b.beginPs);
+      const median = sorted[(sorted.length - 1) >> 1] as Iteration;
+      const stages = this.#stagesOf(median);
+      return {
+        messageBytes: median.bytes,
+        reportedPs: (median.endPs - median.beginPs) / median.divisor,
+        divisor: median.divisor,
+        stages,
+      };
+    });
+  }
+
+  #take(entry: TraceEntry): void {
+    if (entry.kind === 'iteration') this.#iterations.push(entry);
+    else if (entry.kind === 'stamp')
+      this.#message(entry.node, entry.message).stamps.push({ timePs: entry.timePs, name: entry.stage, where: entry.node });
+    else if (entry.kind === 'packet') {
+      const message = this.#message(entry.node, entry.message);
+      message.packet = `${entry.hostPort}/${entry.number}`;
+      this.#messageOfPacket.set(message.packet, message);
+    } else if (entry.kind === 'arrived') {
+      const key = this.#packetKey(entry.slid, entry.number);
+      const known = this.#arrivals.get(key) ?? { node: entry.node, stages: [] };
+      known.stages.push({ timePs: entry.timePs, name: entry.stage, where: entry.node });
+      this.#arrivals.set(key, known);
+    } else {
+      const request = this.#packetKey(entry.slid, entry.number);
+      const answer = `${entry.byHostPort}/${entry.byNumber}`;
+      this.#requestOf.set(answer, request);
+      this.#answerOf.set(request, answer);
+    }
+  }
+
+  #message(node: string, id: number): Message {
+    const key = `${node}/${id}`;
+    let message = this.#messages.get(key);
+    if (message === undefined) {
+      message = { node, stamps: [], packet: null };
+      this.#messages.set(key, message);
+    }
+    return message;
+  }
+
+  #packetKey(slid: number, number: number): string {
+    return `${this.#hostOfLid.get(slid)}/${number}`;
+  }
+
+  /** A message's arrival wakes the program there; an answered request's completion wakes the one that asked. */
+  #collectWakes(): void {
+    for (const [packet, message] of this.#messageOfPacket) {
+      const answer = this.#answerOf.get(packet);
+      if (answer !== undefined) this.#addWake(message.node, this.#answeredPath(message, packet, answer));
+      else {
+        const arrival = this.#arrivals.get(packet);
+        if (arrival?.stages.some((stage) => AFTERWARDS.has(stage.name)))
+          this.#addWake(arrival.node, this.#deliveredPath(message, packet, arrival));
+      }
+    }
+    for (const wakes of this.#wakes.values()) wakes.sort((a, b) => a.timePs - b.timePs);
+  }
+
+  #addWake(node: string, path: Moment[]): void {
+    const last = path.at(-1);
+    if (last === undefined) return;
+    const known = this.#wakes.get(node) ?? [];
+    known.push({ timePs: last.timePs, path: () => path });
+    this.#wakes.set(node, known);
+  }
+
+  #deliveredPath(message: Message, packet: string, arrival: Arrival): Moment[] {
+    const outward = message.stamps.filter((stamp) => !AFTERWARDS.has(stamp.name));
+    return inOrder([...outward, ...this.#hopMoments(packet), ...arrival.stages]);
+  }
+
+  #answeredPath(message: Message, packet: string, answer: string): Moment[] {
+    const there = this.#arrivals.get(packet)?.stages ?? [];
+    const back = this.#arrivals.get(answer)?.stages ?? [];
+    return inOrder([...message.stamps, ...this.#hopMoments(packet), ...there, ...this.#hopMoments(answer), ...back]);
+  }
+
+  /** Waits, wires and switches of a packet, from its host port's queue to the last byte's arrival. */
+  #hopMoments(packet: string): Moment[] {
+    const [host, number] = packet.split('/').map(Number) as [number, number];
+    const hops = this.#hops.of(host, number);
+    const { propagationPs } = this.#fabric.wiring;
+    return hops.flatMap((hop, i) => {
+      const where = `${this.#fabric.portName(hop.port)} VL${hop.vl}`;
+      const flight = propagationPs[hop.port] as number;
+      const next = hops[i + 1];
+      const queue = { timePs: hop.startPs, name: 'queue', where };
+      if (next === undefined)
+        return [queue, { timePs: hop.endPs, name: 'serialization', where }, { timePs: hop.endPs + flight, name: 'cable', where }];
+      return [
+        queue,
+        { timePs: hop.startPs + flight, name: 'cable', where },
+        { timePs: next.arrivedPs, name: 'switch', where: this.#fabric.portName(next.port) },
+      ];
+    });
+  }
+
+  #stagesOf(iteration: Iteration): BreakdownStage[] {
+    let node = iteration.node;
+    let cursor = iteration.endPs;
+    const stages: BreakdownStage[] = [];
+    while (cursor > iteration.beginPs) {
+      const wake = this.#lastWake(node, cursor, iteration.beginPs);
+      if (wake === null) break;
+      const path = wake.filter((moment) => moment.timePs > iteration.beginPs);
+      const final = path.at(-1) as Moment;
+      stages.unshift({ name: 'poll and program', where: node, durationPs: cursor - final.timePs });
+      const first = wake[0] as Moment;
+      const start = Math.max(first.timePs, iteration.beginPs);
+      stages.unshift(...intervals(path, start));
+      node = first.where;
+      cursor = start;
+    }
+    if (cursor > iteration.beginPs) stages.unshift({ name: 'program', where: node, durationPs: cursor - iteration.beginPs });
+    return stages.filter((stage) => stage.durationPs > 0);
+  }
+
+  #lastWake(node: string, notAfter: Ps, after: Ps): Moment[] | null {
+    const wakes = this.#wakes.get(node) ?? [];
+    let low = 0;
+    let high = wakes.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((wakes[middle] as { timePs: Ps }).timePs <= notAfter) low = middle + 1;
+      else high = middle;
+    }
+    const found = wakes[low - 1];
+    return found === undefined || found.timePs <= after ? null : found.path();
+  }
+}
+
+function inOrder(moments: Moment[]): Moment[] {
+  return moments
+    .map((moment, i) => ({ moment, i }))
+    .sort((a, b) => a.moment.timePs - b.moment.timePs || a.i - b.i)
+    .map(({ moment }) => moment);
+}
+
+function intervals(path: readonly Moment[], startPs: Ps): BreakdownStage[] {
+  let before = startPs;
+  return path.map(({ timePs, name, where }) => {
+    const stage = { name: NAMES[name] ?? name, where, durationPs: timePs - before };
+    before = timePs;
+    return stage;
+  });
+}
