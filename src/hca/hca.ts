@@ -45,7 +45,7 @@ import type { PortState } from './port.ts';
 import { bytesPs, type HcaProfile } from './profile.ts';
 import { QpContext, type QpOptions } from './queue-pair.ts';
 import { SrqContext } from './shared-receive-queue.ts';
-import type { AsyncEvent, HcaConfig, HcaCounters, RecvWorkRequest, SendWorkRequest, Sge } from './types.ts';
+import type { AsyncEvent, HcaConfig, HcaCounters, HcaTrace, RecvWorkRequest, SendWorkRequest, Sge } from './types.ts';
 
 const CONNECTED = [WR_SEND, WR_SEND_IMM, WR_WRITE, WR_WRITE_IMM, WR_LOCAL_INV, WR_BIND_MW];
 /** Bit n of entry t: a queue pair of type t may post work request opcode n. UC has no SEND with invalidate, READ or atomics (`ibv_post_send(3)`). */
@@ -65,6 +65,10 @@ export class Hca {
   readonly profile: HcaProfile;
   readonly memory: NodeMemory;
   readonly counters: HcaCounters;
+  /** Number of the node among all nodes, for events of the software above. */
+  readonly entity: number;
+  /** Where stages of messages are stamped; null when nothing is traced. */
+  readonly trace: HcaTrace | null;
   readonly #engine: Engine;
   #nextPd = 1;
   #nextCq = 1;
@@ -79,6 +83,8 @@ export class Hca {
     this.profile = parts.config.profile;
     this.memory = parts.memory;
     this.counters = this.#engine.counters;
+    this.entity = parts.entity;
+    this.trace = parts.trace ?? null;
   }
 
   /** Receives the adapter's asynchronous events, each once, as it is raised; `atPs` is when the node can see it. */
@@ -97,6 +103,17 @@ export class Hca {
   /** Bytes handed to the fabric and not reported as sent. */
   bytesInFlight(): number {
     return this.#engine.ports.reduce((sum, port) => sum + port.bytesInFlight(), 0);
+  }
+
+  /** Whether a port waits for room in its transmit buffer, so that it must hear of freed room at once. */
+  get waitsForRoom(): boolean {
+    for (const port of this.#engine.ports) if (port.waitsForRoom) return true;
+    return false;
+  }
+
+  /** Words that stand for everything the adapter did, for the hash of a run. */
+  hash(): readonly number[] {
+    return Object.values(this.counters);
   }
 
   /** Queue pair contexts that were not on chip when needed. */

@@ -7,6 +7,7 @@
  *   profile, profiles  the physical parameters, documented one by one; the named products
  *   memory             a node's address space; regions and windows
  *   completion-queue, queue-pair, shared-receive-queue   the objects that calls return
+ *   latency            the unloaded latency of a message as a sum of parts
  * Inside
  *   engine             what the parts share; events; the transmit scheduler;  port, context-cache
  *   work-queue         rings of work queue entries
@@ -22,6 +23,13 @@ export * from './constants.ts';
 export type { EngineParts } from './engine.ts';
 export { Hca } from './hca.ts';
 export { MemoryKey, type MemoryWatcher, NodeMemory, type RegisterOptions } from './memory.ts';
+export {
+  type UnloadedOperation,
+  type UnloadedPath,
+  type UnloadedStage,
+  unloadedLatencyPs,
+  unloadedStages,
+} from './latency.ts';
 export * from './profile.ts';
 export * from './profiles.ts';
 export { QpContext, type QpOptions } from './queue-pair.ts';

@@ -111,6 +111,14 @@ export class PortState {
     return this.#freed[vl].nextPs();
   }
 
+  /** Whether a queue pair waits for room of which no report has come yet. */
+  get waitsForRoom(): boolean {
+    for (let vl = 0; vl < LANES; vl++) {
+      if (this.blocked[vl].length > 0 && this.#freed[vl].nextPs() === Number.POSITIVE_INFINITY) return true;
+    }
+    return false;
+  }
+
   /** Bytes in the buffers, freed ones included that have not taken effect: 0 at the end of a clean run. */
   bytesInFlight(): number {
     let bytes = 0;
