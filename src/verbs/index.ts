@@ -1,0 +1,48 @@
+/**
+ * verbs: what a program holds: libibverbs' objects and calls, and rdma_cm's. Imports sim, wire, hca.
+ *
+ * Objects (libibverbs)
+ *   context              an opened device: queries, asynchronous events (`async-event`), node memory
+ *   protection-domain    maker of the objects below
+ *   memory               memory regions and windows
+ *   completion-queue     polling, waiting, arming; `completion-channel` sleeping
+ *   queue-pair           posting, states; `qp-attr` attributes as types, `qp-check` their ranges, `qp-connect` three transitions in one
+ *   shared-receive-queue, address-handle
+ *   work-request         work requests and completions as types; `wr-check` what is looked at before posting
+ *   ibv                  the C names: `ibv.post_send(qp, wr)` → errno; `unsupported` those that are not here
+ * Connections (librdmacm)
+ *   cm-id                ids, event channels (`cm-channel`), the calls; `cm-types` constants and plain data, `cm-address` the address book
+ *   cm-verbs             rdma_post_send and its kind
+ *   cm-agent             the kernel's side: `cm-connection` the state machine, `cm-sidr` datagram services, `gsi` QP1, `timers`
+ * Small things
+ *   enums, enum-strings, rates, gid, device-attr, errors, mailbox, verbs-object
+ *   program              what a program is and what it is given
+ */
+export { AddressHandle, type AhAttr, type GlobalRoute } from './address-handle.ts';
+export type { AsyncEvent } from './async-event.ts';
+export * from './cm-address.ts';
+export { RdmaEventChannel } from './cm-channel.ts';
+export { RdmaId } from './cm-id.ts';
+export type { RdmaIdState } from './cm-id-core.ts';
+export { createRdmaCm, type IdQpOptions, type RdmaAddrInfo, RdmaCm } from './cm-manager.ts';
+export * from './cm-types.ts';
+export * from './cm-verbs.ts';
+export { CompletionChannel } from './completion-channel.ts';
+export { CompletionQueue, type CqModeration, type CreateCqOptions, waitAny } from './completion-queue.ts';
+export { Context, openContext } from './context.ts';
+export type { DeviceAttr, GidEntry, PortAttr } from './device-attr.ts';
+export * from './enum-strings.ts';
+export * from './enums.ts';
+export { Errno, type ErrnoCode, VerbsError } from './errors.ts';
+export * from './gid.ts';
+export { Gsi, type MadHandler, type MadSource, type MadTarget } from './gsi.ts';
+export { incRkey, MemoryRegion, MemoryWindow, type Registrable } from './memory.ts';
+export * from './program.ts';
+export { initAhFromWc, ProtectionDomain } from './protection-domain.ts';
+export { maskOf, type QpAttr, type QpAttrState, type QpCap, type QpTransition } from './qp-attr.ts';
+export type { ConnectOptions, QpEndpoint } from './qp-connect.ts';
+export { type AnyQueuePair, type CreateQpOptions, QueuePair } from './queue-pair.ts';
+export * from './rates.ts';
+export { type CreateSrqOptions, SharedReceiveQueue, type SrqAttr } from './shared-receive-queue.ts';
+export { Timers } from './timers.ts';
+export * from './work-request.ts';
