@@ -244,7 +244,8 @@ export class TopologyBuilder {
   }): Topology {
     if (this.#lidsNeeded > MAX_UNICAST_LIDS)
       this.issues.add([], `needs ${this.#lidsNeeded} LIDs for its HCA ports and switches; a subnet has ${MAX_UNICAST_LIDS}`);
-    if (this.#nodes.length === 0) this.issues.add([], 'has no nodes, so nothing could run; give nodes, or a generate block');
+    if (this.#nodes.length === 0 && this.issues.count === 0)
+      this.issues.add([], 'has no nodes, so nothing could run; give nodes, or a generate block');
     this.issues.throwIfAny();
     const { description, generated, warnings, ...rest } = about;
     return {

@@ -191,7 +191,10 @@ function chooseName(wish: string, id: string, isShared: boolean, taken: Readonly
 /** An id in ibsim's free form is the user's own name for the thing; one made of a GUID is not. */
 function wishedName(record: NetRecord): string {
   const isGuid = /(?:^|#)[SHR]-[0-9a-fA-F]{16}$/.test(record.id);
-  return nameFrom(isGuid ? (record.description ?? record.id) : record.id);
+  const { description = record.id } = record;
+  // Unmanaged switches describe their product in several words, managed ones and hosts name themselves in one.
+  const isProduct = record.type === 'Switch' && /\s/.test(description) && !description.startsWith('MF0;');
+  return nameFrom(isGuid && !isProduct ? description : record.id);
 }
 
 function addSwitches(

@@ -21,6 +21,7 @@ export { GENERATORS, type Generator } from './generators.ts';
 export { formatTopologyIssue, TopologyError } from './issue.ts';
 export { checkTopologyText, type LoadOptions, loadTopology, loadTopologyBytes, loadTopologyText } from './load.ts';
 export { type Expansion, expandNames } from './names.ts';
+export { topologySchemaText } from './schema.ts';
 export { describeTopology } from './show.ts';
 export { generateTopology, isGeneratorSpec, SPEC_SETTINGS } from './spec.ts';
 export * from './speeds.ts';

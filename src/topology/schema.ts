@@ -274,8 +274,11 @@ export type SwitchText = Z.infer<Schemas['switchSettings']>;
 export type LinkText = Z.infer<Schemas['linkText']>;
 export type GenerateText = Z.infer<Schemas['generate']>;
 
-/** The JSON Schema (draft 2020-12) of a topology file. */
-export function topologyJsonSchema(): Record<string, unknown> {
-  const schema = zodLibrary().toJSONSchema(topologySchemas().topologyFile, { io: 'input' }) as Record<string, unknown>;
-  return { $schema: schema.$schema, title: 'heddle topology', ...schema };
+/** The JSON Schema (draft 2020-12) of a topology file, as the text of `topologies/heddle.schema.json`. */
+export function topologySchemaText(): string {
+  const { $schema, ...schema } = zodLibrary().toJSONSchema(topologySchemas().topologyFile, { io: 'input' }) as Record<
+    string,
+    unknown
+  >;
+  return `${JSON.stringify({ $schema, title: 'heddle topology', ...schema }, null, 2)}\n`;
 }
