@@ -147,7 +147,6 @@ export class Fabric {
       fail: (message) => {
         throw new InvariantError(message);
       },
-      room: (batch) => batch.reserve(),
       releasePayload: (slot) => pool?.release(slot),
       retainPayload: (slot, count) => pool?.retain(slot, count),
       errorStream: (port) =>

@@ -7,6 +7,7 @@
  * - `record-batch.ts`  a batch of such records
  * - `payload-pool.ts`  where the bytes of packets in flight lie
  * - `wiring.ts`        a spec laid out in typed arrays; logical processes and lookahead
+ * - `wiring-tables.ts` LFT, MFT, SL to VL, VL arbitration, life times, partitions
  * - `kernel.ts`        the hot loop
  * - `kernel-env.ts`    what the kernel is given and what it shows
  * - `traffic.ts`       synthetic traffic, planned

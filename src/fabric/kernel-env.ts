@@ -41,8 +41,6 @@ export interface KernelEnv {
   readonly capture: CaptureHook | null;
   /** Throws an `InvariantError`. */
   fail(message: string): never;
-  /** Makes room for one more record, counts it, and returns its first word. */
-  room(batch: RecordBatch): number;
   releasePayload(slot: number): void;
   retainPayload(slot: number, count: number): void;
   /** Random streams of a link direction (bit errors) and of a switch (ties). */

@@ -310,6 +310,7 @@ export function makeKernel(env: KernelEnv): KernelState {
   const closed = T.closed;
   const closedHere = T.closed && T.responsePs < 0;
   const closedThere = T.closed && T.responsePs >= 0;
+  const hasChoices = T.choices.length > 0;
   const oneSize = T.sizeBytes.length === 1;
   const SIZE0 = T.sizeBytes[0];
   const oneSl = T.sls.length === 1;
@@ -992,6 +993,7 @@ export function makeKernel(env: KernelEnv): KernelState {
       return d >= HOSTS ? d - HOSTS : d;
     }
     if (T.hotHost >= 0 && h !== T.hotHost && draw(h) < T.hotBelow) return T.hotHost;
+    if (hasChoices) return T.choices[Math.floor((draw(h) * T.choices.length) / 4294967296)];
     const d = Math.floor((draw(h) * (HOSTS - 1)) / 4294967296);
     return d >= h ? d + 1 : d;
   }
@@ -1157,7 +1159,7 @@ export function makeKernel(env: KernelEnv): KernelState {
   function sendFreed(port: number, vl: number, id: number, t: number): void {
     const h = port - SWITCH_PORTS;
     const batch = out[w.groupOf[h]];
-    const at = env.room(batch);
+    const at = batch.reserve();
     for (let i = 2; i < 16; i++) batch.words[at + i] = 0;
     batch.times[at >> 1] = t;
     batch.words[at + 2] = h;
@@ -1168,7 +1170,7 @@ export function makeKernel(env: KernelEnv): KernelState {
 
   function receive(host: number, id: number, t: number): void {
     const batch = out[w.groupOf[host]];
-    const at = env.room(batch);
+    const at = batch.reserve();
     for (let i = 2; i < 16; i++) batch.words[at + i] = cold[id * 16 + i];
     batch.times[at >> 1] = t;
     batch.words[at + 2] = host;

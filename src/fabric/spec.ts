@@ -118,7 +118,8 @@ export interface FaultSpec {
 }
 
 export type TrafficPattern =
-  | { readonly kind: 'uniform' }
+  /** From `sources` (default: all) to a host drawn from `destinations` (default: all others). */
+  | { readonly kind: 'uniform'; readonly sources?: readonly number[]; readonly destinations?: readonly number[] }
   /** A seeded random permutation without fixed points. */
   | { readonly kind: 'permutation' }
   /** Host i sends to host (i + by) mod N. */

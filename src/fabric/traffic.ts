@@ -11,6 +11,8 @@ export interface TrafficPlan {
   readonly target: Int32Array;
   readonly sends: Uint8Array;
   readonly lid: Int32Array;
+  /** Where not empty, what a destination is drawn from. */
+  readonly choices: Int32Array;
   readonly roundRobin: boolean;
   readonly hotHost: number;
   /** A uint32 drawn below this goes to `hotHost`. */
@@ -78,6 +80,13 @@ function targets(pattern: TrafficPattern, hosts: number, stream: RandomStream): 
       to[h] = d < 0 ? -2 : check(d);
     });
   } else if (pattern.kind === 'hot-spot') check(pattern.to);
+  else if (pattern.kind === 'uniform') {
+    for (const h of pattern.destinations ?? []) check(h);
+    if (pattern.sources !== undefined) {
+      to.fill(-2);
+      for (const h of pattern.sources) to[check(h)] = -1;
+    }
+  }
   for (let h = 0; h < hosts; h++) if (to[h] === h) to[h] = -2;
   return to;
 }
@@ -109,6 +118,7 @@ export function planTraffic(spec: TrafficSpec, wiring: Wiring): TrafficPlan {
     target: to.map((d) => (d < 0 ? -1 : d)),
     sends: Uint8Array.from(to, (d) => (d === -2 ? 0 : 1)),
     lid: Int32Array.from(wiring.spec.hostPorts, (h) => h.lid),
+    choices: Int32Array.from(pattern.kind === 'uniform' ? (pattern.destinations ?? []) : []),
     roundRobin: pattern.kind === 'all-to-all',
     hotHost: pattern.kind === 'hot-spot' ? pattern.to : -1,
     hotBelow: pattern.kind === 'hot-spot' ? Math.round(pattern.fraction * 2 ** 32) : 0,
@@ -137,6 +147,7 @@ export const NO_TRAFFIC: TrafficPlan = {
   target: new Int32Array(1),
   sends: new Uint8Array(1),
   lid: new Int32Array(1),
+  choices: new Int32Array(0),
   roundRobin: false,
   hotHost: -1,
   hotBelow: 0,
