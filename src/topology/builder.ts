@@ -196,18 +196,32 @@ export class TopologyBuilder {
 
   /** Joins two ports by a cable. */
   connect(a: LinkEnd, b: LinkEnd, settings: LinkSettings, place: Place): void {
-    const problems = [this.#portProblem(a), this.#portProblem(b)].filter((problem) => problem !== undefined);
-    if (problems.length === 0 && this.endName(a) === this.endName(b))
-      problems.push(`${this.endName(a)} would be linked to itself`);
-    if (this.#links.length >= MAX_LINKS) problems.push(`more than ${MAX_LINKS} links`);
-    if (problems.length > 0) {
-      for (const problem of problems) this.issues.add(place, problem);
+    const problem = this.#portProblem(a) ?? this.#portProblem(b) ?? this.#linkProblem(a, b);
+    if (problem !== undefined) {
+      this.issues.add(place, problem);
       return;
     }
     const index = this.#links.length;
-    const { numerator, denominator } = psPerByte(settings.speed, settings.width);
-    this.#links.push({ index, ends: [a, b], psPerByteNumerator: numerator, psPerByteDenominator: denominator, ...settings });
-    for (const end of [a, b]) this.#linksOf(end)[end.kind === 'switch' ? end.port : end.port - 1] = index;
+    const { speed, width, mtu, propagationPs, bitErrorRate } = settings;
+    const { numerator, denominator } = psPerByte(speed, width);
+    this.#links.push({
+      index,
+      ends: [a, b],
+      speed,
+      width,
+      psPerByteNumerator: numerator,
+      psPerByteDenominator: denominator,
+      mtu,
+      propagationPs,
+      bitErrorRate,
+    });
+    this.#linksOf(a)[a.kind === 'switch' ? a.port : a.port - 1] = index;
+    this.#linksOf(b)[b.kind === 'switch' ? b.port : b.port - 1] = index;
+  }
+
+  #linkProblem(a: LinkEnd, b: LinkEnd): string | undefined {
+    if (a.port === b.port && this.#linksOf(a) === this.#linksOf(b)) return `${this.endName(a)} would be linked to itself`;
+    return this.#links.length >= MAX_LINKS ? `more than ${MAX_LINKS} links` : undefined;
   }
 
   /** `leaf1:3`, `cpu1:1`, `cpu1/mlx4_1:2`. */

@@ -205,7 +205,7 @@ const VALUES: readonly unknown[] = [
 function changeStructure(text: string, at: number, pick: number): string {
   let root: unknown;
   try {
-    root = parse(text, { maxAliasCount: 100 });
+    root = parse(text, { maxAliasCount: 100, logLevel: 'error' });
   } catch {
     return text;
   }
@@ -224,7 +224,7 @@ function changeStructure(text: string, at: number, pick: number): string {
   const other = slots[pick % slots.length]!;
   if (pick % 4 === 0) delete holder[key];
   else if (pick % 4 === 1) holder[key] = structuredClone(other[0][other[1]]);
-  else if (pick % 4 === 2) holder[String(other[1])] = structuredClone(holder[key]);
+  else if (pick % 4 === 2 && !Array.isArray(holder)) holder[other[1]] = structuredClone(holder[key]);
   else holder[key] = VALUES[pick % VALUES.length];
   try {
     return stringify(root);
