@@ -99,6 +99,8 @@ export class Engine implements EventHandler {
   // When each shared part is free again.
   engineFreePs = 0.5;
   hostReadFreePs = 0.5;
+  /** When the message read last can read its next packet. */
+  messageReadFreePs = 0.5;
   hostWriteFreePs = 0.5;
   rxFreePs = 0.5;
   atomicFreePs = 0.5;
@@ -131,6 +133,7 @@ export class Engine implements EventHandler {
     for (let i = 63; i >= 0; i--) this.#rxFree.push(i * RECORD_WORDS);
     this.engineFreePs = 0;
     this.hostReadFreePs = 0;
+    this.messageReadFreePs = 0;
     this.hostWriteFreePs = 0;
     this.rxFreePs = 0;
     this.atomicFreePs = 0;
@@ -383,8 +386,11 @@ export class Engine implements EventHandler {
   /** Begins to read `bytes` of payload at `now` or when the bus is free; returns when they are in the adapter. */
   hostRead(now: Ps, bytes: number): Ps {
     const start = this.hostReadFreePs > now ? this.hostReadFreePs : now;
-    this.hostReadFreePs = start + bytesPs(bytes, this.profile.hostReadPsPerByte);
-    return this.hostReadFreePs + this.profile.hostReadLatencyPs;
+    const { hostReadPsPerByte, messageReadPsPerByte, hostReadLatencyPs } = this.profile;
+    this.hostReadFreePs = start + bytesPs(bytes, hostReadPsPerByte);
+    this.messageReadFreePs =
+      messageReadPsPerByte > hostReadPsPerByte ? start + bytesPs(bytes, messageReadPsPerByte) : this.hostReadFreePs;
+    return this.messageReadFreePs + hostReadLatencyPs;
   }
 
   /** Writes `bytes` of payload from `atPs` on or when the bus is free; returns when they are visible in memory. */

@@ -115,6 +115,7 @@ function stream(clock: StageClock, p: HcaProfile, path: UnloadedPath, s: Stream)
   let start = clock.nowPs;
   let engineFree = start;
   let readFree = 0;
+  let messageFree = 0;
   let wireFree = 0;
   let rxFree = 0;
   let writeFree = 0;
@@ -123,11 +124,13 @@ function stream(clock: StageClock, p: HcaProfile, path: UnloadedPath, s: Stream)
     const isLast = k === packets - 1;
     const n = isLast ? s.bytes - k * path.mtuBytes : path.mtuBytes;
     const opcode = isLast ? (k === 0 ? s.only : s.last) : k === 0 ? s.first : s.middle;
-    start = Math.max(start, engineFree);
+    start = Math.max(start, engineFree, messageFree);
     let ready = start;
     if (s.read && n > 0) {
-      readFree = Math.max(start, readFree) + bytesPs(n, p.hostReadPsPerByte);
-      ready = readFree + p.hostReadLatencyPs;
+      const from = Math.max(start, readFree);
+      readFree = from + bytesPs(n, p.hostReadPsPerByte);
+      messageFree = from + bytesPs(n, Math.max(p.hostReadPsPerByte, p.messageReadPsPerByte));
+      ready = messageFree + p.hostReadLatencyPs;
     }
     engineFree = Math.max(start + (k === 0 ? s.firstGapPs : p.txPacketGapPs), readFree);
     const entered = ready + p.txPipelinePs;

@@ -2,7 +2,7 @@
  * `modifyQp`: checks a transition's mask against the table and every value against its range, and only then changes anything.
  */
 import type { Ps } from '../sim/index.ts';
-import { mtuBytes } from '../wire/index.ts';
+import { mtuBytes, timeoutPs } from '../wire/index.ts';
 import {
   ATTR_ACCESS_FLAGS,
   ATTR_ALT_PATH,
@@ -53,6 +53,7 @@ export function modifyQueuePair(engine: Engine, qp: QpContext, attr: QpAttribute
     return 0;
   }
   setValues(qp, attr, mask);
+  qp.timeoutPs = timeoutPs(qp.timeout) * engine.profile.ackTimeoutFactor;
   enter(engine, qp, from, to, atPs);
   return 0;
 }

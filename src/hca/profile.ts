@@ -101,6 +101,14 @@ const ROWS = {
     'pcie-bench: 560 ns for 64 B',
   ],
   hostReadPsPerByte: ['ps/B', 294, 0, US, 'bus time a byte of payload read', 'PCIe 2.0 x8'],
+  messageReadPsPerByte: [
+    'ps/B',
+    0,
+    0,
+    US,
+    'the same for the packets of one message, where that is slower: reads of one message overlap less than those of several',
+    ESTIMATE,
+  ],
   hostWriteLatencyPs: [
     'ps',
     200_000,

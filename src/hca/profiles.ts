@@ -71,7 +71,7 @@ const connectX3Qdr = makeProfile(
     speed: 'QDR',
   },
   {
-    postPs: 180_000,
+    postPs: 205_000,
     doorbellPsPerByte: 600,
     postInlinePsPerByte: 600,
     wqeFetchPs: 220_000,
@@ -190,10 +190,12 @@ const connectX6HdrVf = makeProfile(
   },
   {
     ...CONNECTX6_CORE,
-    postPs: 300_000,
-    pollPs: 200_000,
-    memoryPollPs: 200_000,
-    hostWriteLatencyPs: 440_000,
+    postPs: 340_000,
+    pollPs: 240_000,
+    memoryPollPs: 240_000,
+    hostWriteLatencyPs: 460_000,
+    hostReadLatencyPs: 280_000,
+    messageReadPsPerByte: 80,
     txMessageGapPs: 205_000,
   },
 );

@@ -132,6 +132,8 @@ export class QpContext {
   maxDestRdAtomic = 0;
   minRnrTimer = 0;
   timeout = 0;
+  /** The same as the retry timer runs: 4.096 µs × 2^timeout × the profile's factor. */
+  timeoutPs = 0.5;
   retryCnt = 0;
   rnrRetry = 0;
   pathMigState = 0;

@@ -26,7 +26,6 @@ import {
   RC_WRITE_ONLY,
   RC_WRITE_ONLY_IMM,
   rateMbps,
-  timeoutPs,
   UD_SEND_ONLY,
   UD_SEND_ONLY_IMM,
 } from '../wire/index.ts';
@@ -266,7 +265,9 @@ function sendConnected(engine: Engine, qp: QpContext, slot: number, now: Ps): nu
   packet.bthFlags = requestFlags(engine, qp, slot, isLast, isRead);
   stampAndEmit(engine, qp, isLast, now, readyPs);
   const gap = (k === 0 || isRead ? profile.txMessageGapPs : profile.txPacketGapPs) + (isRead ? profile.readGapPs : 0);
-  engine.occupy(now, gap + engine.cache.use(qp), n !== 0 && (sq.flags[slot] & SEND_INLINE) === 0);
+  const reads = n !== 0 && (sq.flags[slot] & SEND_INLINE) === 0;
+  engine.occupy(now, gap + engine.cache.use(qp), reads);
+  if (reads && !isLast && engine.messageReadFreePs > qp.nextSendPs) qp.nextSendPs = engine.messageReadFreePs;
   afterPacket(engine, qp, isLast, isRead);
   return SENT;
 }
@@ -377,7 +378,7 @@ function afterPacket(engine: Engine, qp: QpContext, isLast: boolean, isRead: boo
 /** Starts the retry timer anew at `fromPs`. One event a queue pair is pending at most; it looks at the deadline when it comes. */
 export function armTimer(engine: Engine, qp: QpContext, fromPs: Ps): void {
   if (qp.timeout === 0) return;
-  qp.deadlinePs = fromPs + timeoutPs(qp.timeout) * engine.profile.ackTimeoutFactor;
+  qp.deadlinePs = fromPs + qp.timeoutPs;
   if (qp.timerPs <= qp.deadlinePs) return;
   qp.timerPs = qp.deadlinePs;
   engine.loop.schedule(qp.timerPs, engine.handler, EV_TIMER, qp.qpn, qp.generation);
