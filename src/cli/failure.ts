@@ -35,9 +35,7 @@ export function describeFailure(error: unknown, setting: string): Failure {
 }
 
 function describeIssues(error: Error & { readonly issues?: readonly Issue[] }): string {
-  return error.issues === undefined
-    ? error.message
-    : error.issues.map((issue) => formatIssue(issue).replaceAll('\n', ' ')).join('\n');
+  return error.issues === undefined ? error.message : error.issues.map(formatIssue).join('\n');
 }
 
 /** The message, and where in the program it came from if an error of the program is behind it. */
@@ -57,7 +55,8 @@ function describeBug(error: Error & { readonly timePs?: unknown; readonly entity
     `heddle has a bug: ${error.message}`,
     ...(where.length > 0 ? [`  ${where.join(', ')} of the simulation`] : []),
     `  ${setting}`,
-    ...(error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)),
+    // A bug that crossed a thread brings the place along in its message.
+    ...(/\n\s+at /.test(error.message) ? [] : (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line))),
     'Please report this text together with the topology and the program.',
   ];
   return { exitCode: EXIT_BUG, text: lines.join('\n') };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DeadlockError, InvariantError, ProgramError } from '../../src/sim/index.ts';
+import { ConfigError, DeadlockError, InvariantError, ProgramError } from '../../src/sim/index.ts';
 import { heddle } from './stand-in.ts';
 
 /** What a run that ends in `error` prints. */
@@ -32,6 +32,19 @@ describe('a run that fails', () => {
       /^heddle has a bug: credits below 0\n {2}at 1\.25 us, in leaf1:3 of the simulation\n {2}heddle 0\.1\.0, Node v\d+/,
     );
     expect(err).toContain(': heddle run net.yaml ib_send_lat\n');
+  });
+
+  it('a bug from a worker thread shows the place in the worker alone', async () => {
+    const { err } = await failing(new InvariantError('slot released twice\n    at release (pool.js:59:19)'));
+    expect(err.match(/^ {4}at /gm)).toHaveLength(1);
+  });
+
+  it('a mistake that needs several lines, a cycle link by link, keeps them', async () => {
+    const message = 'can deadlock:\n  a -> b\n  b -> a';
+    expect(await failing(new ConfigError([{ file: 'net.yaml', path: 'routing', message }]))).toMatchObject({
+      exitCode: 2,
+      err: `net.yaml: routing: ${message}\n`,
+    });
   });
 
   it.each([new TypeError('x is not a function'), 'a text', undefined])(

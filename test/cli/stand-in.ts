@@ -77,7 +77,7 @@ export async function heddle(words: string | readonly string[], standIn: StandIn
         const issue = { file: source, path: 'nodes' };
         throw new ConfigError([
           { ...issue, line: 2, column: 1, message: 'is empty' },
-          { ...issue, line: 9, column: 4, path: 'links[0].speed', message: 'found "QDX",\nexpected SDR … NDR' },
+          { ...issue, line: 9, column: 4, path: 'links[0].speed', message: 'found "QDX", expected SDR … NDR' },
         ]);
       }
       return standIn.warn === true ? ({ ...TOPOLOGY, warnings: [topologyWarning] } as Topology) : TOPOLOGY;
