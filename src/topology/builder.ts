@@ -174,8 +174,9 @@ export class TopologyBuilder {
     if (entity.kind === 'switch') {
       const { links } = this.#switches[entity.index]!;
       for (let port = 1; port < links.length; port++) {
+        if (links[port]! >= 0) continue;
         const end: LinkEnd = { kind: 'switch', switch: entity.index, port };
-        if (links[port]! < 0 && !refuse(end)) return end;
+        if (!refuse(end)) return end;
       }
       return undefined;
     }
@@ -183,8 +184,9 @@ export class TopologyBuilder {
     for (let i = hca ?? 0; i <= (hca ?? hcas.length - 1); i++) {
       const { links } = hcas[i]!;
       for (let slot = 0; slot < links.length; slot++) {
+        if (links[slot]! >= 0) continue;
         const end: LinkEnd = { kind: 'node', node: entity.index, hca: i, port: slot + 1 };
-        if (links[slot]! < 0 && !refuse(end)) return end;
+        if (!refuse(end)) return end;
       }
     }
     return undefined;

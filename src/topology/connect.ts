@@ -46,6 +46,7 @@ export function connectLinks(
   const half = (link: WantedLink) => !isNamed(link) && link.ends.some((end) => end.port !== undefined);
   const reserved = reservePorts(builder, wanted);
   for (const link of [...wanted.filter(isNamed), ...wanted.filter(half), ...wanted.filter((l) => !isNamed(l) && !half(l))]) {
+    if (builder.issues.isFull) return;
     const resolved = settings.get(link.text) ?? resolveLink(context, layersOf(context, link), link.place);
     settings.set(link.text, resolved);
     const a = pickPort(builder, link.ends[0], reserved, link.place);

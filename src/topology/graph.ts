@@ -53,8 +53,8 @@ export function distancesFrom(graph: SwitchGraph, start: readonly number[]): Int
   return distance;
 }
 
-/** Work that a measure may cost, in link visits: a few seconds. */
-const MAX_VISITS = 300_000_000;
+/** Work that a measure may cost, in link visits: about a second. */
+const MAX_VISITS = 50_000_000;
 
 /** Switches on the shortest path between the two nodes that are furthest apart; not exact where only some starts could be tried. */
 export function diameter(graph: SwitchGraph): { switches: number; isExact: boolean } | undefined {

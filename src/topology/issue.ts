@@ -45,6 +45,11 @@ export class IssueList {
     this.#locate = locate;
   }
 
+  /** Whether more issues would only be counted: a pass over very many things may stop. */
+  get isFull(): boolean {
+    return this.#issues.length >= MAX_ISSUES;
+  }
+
   get count(): number {
     return this.#issues.length;
   }

@@ -10,7 +10,7 @@ export const MAX_PORTS = 254;
 /** Entries of a VL arbitration table (IBA 7.6.9). */
 export const MAX_VL_ARBITRATION_ENTRIES = 64;
 
-export const MAX_FILE_BYTES = 32 * 1024 * 1024;
+export const MAX_FILE_BYTES = 16 * 1024 * 1024;
 /** Names that one range may expand to. */
 export const MAX_RANGE = MAX_UNICAST_LIDS;
 export const MAX_LINKS = 500_000;

@@ -142,7 +142,14 @@ function refuseIdentity(text: SwitchText | NodeText, place: Place, count: number
     if (typeof value !== 'object' || value === null) return;
     for (const [key, inner] of Object.entries(value)) {
       const here = Array.isArray(value) ? [...at, Number(key)] : [...at, key];
-      if (IDENTITY.includes(key)) issues.add(here, `belongs to one alone, but ${show(place[1])} stands for ${count}`, true);
+      if (IDENTITY.includes(key))
+        issues.add(
+          here,
+          count === 0
+            ? 'belongs to one alone, and defaults are for all'
+            : `belongs to one alone, but ${show(place[1])} stands for ${count}`,
+          true,
+        );
       else visit(inner, here);
     }
   };

@@ -137,6 +137,9 @@ function identity(text: Pick<SwitchText & HcaText, 'guid' | 'systemImageGuid' | 
 /** A node from its layers, the most general first. */
 export function resolveNode(context: SettingsContext, name: string, layers: readonly Written<NodeText>[]): NewNode {
   const text: NodeText = Object.assign({}, ...layers.map((layer) => layer.text));
+  for (const layer of layers)
+    if (layer.text.hca !== undefined && layer.text.hcas !== undefined)
+      context.issues.add([...layer.place, 'hca'], 'changes nothing beside hcas; give one of them', true);
   const own = layers.findLast((layer) => layer.text.hcas !== undefined || layer.text.hca !== undefined);
   const general = layers.filter(
     (layer) => layer !== own && layer.text.hca !== undefined && layers.indexOf(layer) < (own ? layers.indexOf(own) : Infinity),

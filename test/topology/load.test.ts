@@ -225,6 +225,16 @@ const MISTAKES: [string, string, string[]][] = [
     ['5:25 routing.roots: changes nothing: dor has no roots; up-down and fat-tree have'],
   ],
   [
+    'an option that changes nothing: one HCA beside a list',
+    'nodes: { a: { hca: { ports: 2 }, hcas: [{}] }, b: {} }\nlinks: [a -> b]\n',
+    ['3:15 nodes.a.hca: changes nothing beside hcas; give one of them'],
+  ],
+  [
+    'a root that is no switch',
+    'generate: { kind: star, hosts: 2 }\nswitches: { switch1: { guid: 7 } }\nrouting: { engine: up-down, roots: "node[1-2]" }\n',
+    ['5:36 routing.roots: "node1" is a node; expected a switch', '5:36 routing.roots: "node2" is a node; expected a switch'],
+  ],
+  [
     'an option that changes nothing: length beside propagation',
     'nodes: { a: {}, b: {} }\nlinks: [{ connect: a -> b, length: 1m, propagation: 1ns }]\n',
     ['4:36 links[0].length: changes nothing beside propagation; give one of them'],
