@@ -99,6 +99,8 @@ export abstract class RdmaIdCore extends VerbsObject {
   protected ownCqs: CompletionQueue[] = [];
   protected groups: JoinedGroup[] = [];
 
+  #eventChannel: RdmaEventChannel | null = null;
+
   protected constructor(cm: RdmaCm, channel: RdmaEventChannel | null, ps: PortSpace, context: unknown) {
     super('rdma_destroy_id', 'id');
     this.cm = cm;
@@ -189,11 +191,21 @@ export abstract class RdmaIdCore extends VerbsObject {
 
   /** The next event of a synchronous id; the one before is acknowledged. */
   protected async nextEvent(): Promise<RdmaCmEvent> {
-    if (this.event !== null) this.events.ackEvent(this.event);
-    this.event = null;
+    this.acknowledgeOwn();
     const event = await this.events.getEvent();
-    this.event = event;
+    this.keepEvent(event, this.events);
     return event;
+  }
+
+  /** A synchronous id keeps the event that ended its last call, until the next call or its end. */
+  protected keepEvent(event: RdmaCmEvent | null, channel: RdmaEventChannel): void {
+    this.event = event;
+    this.#eventChannel = channel;
+  }
+
+  protected acknowledgeOwn(): void {
+    if (this.event !== null) this.#eventChannel?.ackEvent(this.event);
+    this.event = null;
   }
 
   /** Ends a call of a synchronous id: waits for its event and throws what went wrong (`ucma_complete`). */

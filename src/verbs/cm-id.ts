@@ -10,7 +10,7 @@ import type { RdmaEventChannel } from './cm-channel.ts';
 import type { CmConnection } from './cm-connection.ts';
 import { EMPTY, type JoinedGroup, MS, RdmaIdCore } from './cm-id-core.ts';
 import type { IdQpOptions, RdmaCm } from './cm-manager.ts';
-import { type CmRoute, makeDatagramReady, moveToError, moveToInit, moveToRts } from './cm-route.ts';
+import { type CmRoute, makeDatagramReady, moveToError, moveToInit, moveToRts, routeAttributes } from './cm-route.ts';
 import { lookupParam, requestParam, requestSource } from './cm-session.ts';
 import type { CmLookupRequest } from './cm-sidr.ts';
 import {
@@ -29,6 +29,7 @@ import { EventType } from './enums.ts';
 import { Errno, errnoCode, VerbsError } from './errors.ts';
 import { type Gid, gidKey } from './gid.ts';
 import type { ProtectionDomain } from './protection-domain.ts';
+import type { QpAttr } from './qp-attr.ts';
 import type { AnyQueuePair } from './queue-pair.ts';
 
 export class RdmaId extends RdmaIdCore {
@@ -175,7 +176,8 @@ export class RdmaId extends RdmaIdCore {
     if (event.status !== 0) throw new VerbsError(verb, errnoCode(-event.status) ?? 'EINVAL');
     if (event.event !== RdmaCmEventType.CONNECT_REQUEST) throw new VerbsError(verb, 'EINVAL', 'not a request');
     const { id } = event;
-    id.event = event;
+    this.event = null;
+    id.keepEvent(event, this.events);
     if (this.#requestQp !== null) id.createQp(this.#requestPd, this.#requestQp);
     return id;
   }
@@ -312,6 +314,14 @@ export class RdmaId extends RdmaIdCore {
     this.ackTimeout = value;
   }
 
+  /** `rdma_init_qp_attr`: the attributes with which a queue pair that the program manages itself goes to INIT, RTR and RTS. EINVAL before there is an agreement. */
+  initQpAttr(): QpAttr {
+    this.requireOpen('rdma_init_qp_attr');
+    const route = this.session?.route ?? null;
+    if (route === null) throw new VerbsError('rdma_init_qp_attr', 'EINVAL', 'nothing is agreed with a peer');
+    return routeAttributes(route);
+  }
+
   /** `rdma_write_cm_event`: puts a USER (or INTERNAL) event of the program's own into the channel. */
   writeEvent(type: RdmaCmEventType, status: number, arg: unknown): void {
     this.requireOpen('rdma_write_cm_event');
@@ -421,8 +431,7 @@ export class RdmaId extends RdmaIdCore {
 
   protected override destroyNow(): void {
     if (this.qp !== null) throw new VerbsError('rdma_destroy_id', 'EBUSY', 'the id has a queue pair');
-    if (this.event !== null) this.events.ackEvent(this.event);
-    this.event = null;
+    this.acknowledgeOwn();
     if (this.unacknowledged > 0)
       throw new VerbsError(
         'rdma_destroy_id',

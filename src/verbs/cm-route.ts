@@ -7,6 +7,7 @@ import type { AhAttr } from './address-handle.ts';
 import { type PathRecord, RDMA_UDP_QKEY } from './cm-types.ts';
 import { Access, type Mtu, QpState, type Rate } from './enums.ts';
 import { gidPrefix } from './gid.ts';
+import type { QpAttr } from './qp-attr.ts';
 import type { AnyQueuePair, QueuePair } from './queue-pair.ts';
 
 /** The agreement, from this side. */
@@ -117,6 +118,27 @@ export function moveToRts(qp: QueuePair<'RC'>, route: CmRoute): void {
     rnrRetry: route.rnrRetryCount,
     maxRdAtomic: route.initiatorDepth,
   });
+}
+
+/** Everything that a connected queue pair is set to, for a program that makes the transitions itself. */
+export function routeAttributes(route: CmRoute): QpAttr {
+  const remote = route.responderResources > 0 ? Access.REMOTE_READ | Access.REMOTE_ATOMIC : 0;
+  return {
+    pkeyIndex: route.pkeyIndex,
+    portNum: route.portNum,
+    qpAccessFlags: Access.LOCAL_WRITE | Access.REMOTE_WRITE | remote,
+    ahAttr: route.ahAttr,
+    pathMtu: route.pathMtu,
+    destQpNum: route.remoteQpn,
+    rqPsn: route.remotePsn,
+    maxDestRdAtomic: route.responderResources,
+    minRnrTimer: 0,
+    sqPsn: route.localPsn,
+    timeout: route.timeout,
+    retryCnt: route.retryCount,
+    rnrRetry: route.rnrRetryCount,
+    maxRdAtomic: route.initiatorDepth,
+  };
 }
 
 /** A datagram queue pair is ready at once. */

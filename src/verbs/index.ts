@@ -36,6 +36,7 @@ export * from './enums.ts';
 export { Errno, type ErrnoCode, VerbsError } from './errors.ts';
 export * from './gid.ts';
 export { Gsi, type MadHandler, type MadSource, type MadTarget } from './gsi.ts';
+export { ibv, rdma } from './ibv.ts';
 export { incRkey, MemoryRegion, MemoryWindow, type Registrable } from './memory.ts';
 export * from './program.ts';
 export { initAhFromWc, ProtectionDomain } from './protection-domain.ts';
@@ -45,4 +46,5 @@ export { type AnyQueuePair, type CreateQpOptions, QueuePair } from './queue-pair
 export * from './rates.ts';
 export { type CreateSrqOptions, SharedReceiveQueue, type SrqAttr } from './shared-receive-queue.ts';
 export { Timers } from './timers.ts';
+export { UNSUPPORTED_RDMA, UNSUPPORTED_VERBS } from './unsupported.ts';
 export * from './work-request.ts';
