@@ -90,7 +90,7 @@ export class CounterReader {
     };
     this.#state.eachPending((id) => {
       const port = E[id * 8 + EV.key];
-      if (port < 0 || port >= n) return;
+      if (port >= n) return;
       fresh.packets[port] += 1;
       fresh.bytes[port] += E[id * 8 + EV.bytes];
       if ((E[id * 8 + EV.route] & 0xffff) >= 0xc000) fresh.multicast[port] += 1;

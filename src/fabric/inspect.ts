@@ -151,7 +151,6 @@ export function assertConserved(w: Wiring, k: KernelState): void {
   for (const p of waiting) if (p.inPort < w.switchPorts) used[p.inPort * w.queues + p.inVl] += blocksOf(p.wireBytes);
   k.eachPending((id) => {
     const key = k.E[id * 8 + EV.key];
-    if (key < 0) return; // room of a management packet
     const port = key % w.ports;
     const kind = Math.floor(key / w.ports);
     const size = k.E[id * 8 + EV.size];

@@ -189,7 +189,9 @@ export function makeKernel(env: KernelEnv): KernelState {
   const lifePs = w.lifePs;
   const stallRun = new Int32Array(lifetimes ? NP * QUEUES : 1);
   const stalledUntil = new Float64Array(lifetimes ? NP * QUEUES : 1);
+  /** Management packets in an input's buffer: blocks; (time, blocks) of those whose leaving is known. */
   const vl15Used = new Int32Array(NP);
+  const vl15Leaving: number[][] = Array.from({ length: vl15 ? NP : 0 }, () => []);
   const groupLeft = new Int32Array(multicast ? env.packetCapacity : 1);
   const groupTime = new Float64Array(multicast ? env.packetCapacity : 1);
   const groupFree: number[] = [];
@@ -252,6 +254,7 @@ export function makeKernel(env: KernelEnv): KernelState {
   const Y_FAULT = 9;
   const Y_HASH0 = 10;
   const Y_HASH1 = 11;
+  const Y_SETTLING = 12;
   const Y = new Int32Array(16);
   Y[Y_FREE] = -1;
   Y[Y_FRESH] = 2 * HOSTS; // records below are the hosts' traffic and injection events
@@ -260,7 +263,6 @@ export function makeKernel(env: KernelEnv): KernelState {
   // ---- key ranges: kind of event and order at equal times ----------------------------------------------------------------------------------
   const K_DEFERRED = NP;
   const K_CREDIT = 2 * NP;
-  const K_VL15_ROOM = -NP; // comes before arrivals: a packet fits into the room that the one before it has just left
   const K_TRAFFIC = 4 * NP;
   const K_INJECT = 5 * NP;
   const K_READ_DONE = 6 * NP;
@@ -369,6 +371,8 @@ export function makeKernel(env: KernelEnv): KernelState {
     const d = ((t - X[SLOT_START]) * PER_PS + NUDGE) | 0;
     if (d <= 0) {
       if (process === Y[Y_PROCESS] && t < X[SLICE_END]) {
+        if (Y[Y_SETTLING] !== 0) env.fail(`event for ${t} ps by a decision of the process itself`);
+        if (Y[Y_END] === CAPACITY) compact();
         const n = Y[Y_END];
         Y[Y_END] = n + 1;
         insert(n, Y[Y_AT], t, E[id * 8 + KEY], id);
@@ -385,9 +389,19 @@ export function makeKernel(env: KernelEnv): KernelState {
     if (first < 0) eventBits[slot * PROCESS_WORDS + (process >> 5)] |= 1 << (process & 31);
   }
 
+  /** Events that keep coming into the running slot reach the end of its array: what was done makes room. */
+  function compact(): void {
+    const done = Y[Y_AT];
+    currentTime.copyWithin(0, done, Y[Y_END]);
+    currentKey.copyWithin(0, done, Y[Y_END]);
+    currentId.copyWithin(0, done, Y[Y_END]);
+    Y[Y_END] -= done;
+    Y[Y_AT] = 0;
+  }
+
   function processOfEvent(id: number): number {
     const key = E[id * 8 + KEY];
-    return key >= K_ARBITRATE ? key - K_ARBITRATE : processOf[(key + NP) % NP];
+    return key >= K_ARBITRATE ? key - K_ARBITRATE : processOf[key % NP];
   }
 
   function heapPush(t: number, id: number): void {
@@ -518,10 +532,7 @@ export function makeKernel(env: KernelEnv): KernelState {
     const vl = (size >> 16) & 15;
     const blocks = size & BLOCKS_MASK;
     if (vl15 && vl === VLS) {
-      const e = allocate();
-      E[e * 8 + KEY] = K_VL15_ROOM + port;
-      E[e * 8 + SIZE] = blocks;
-      schedule(at, e, processOf[port]);
+      vl15Leaving[port].push(at, blocks);
       return;
     }
     giveCredit(peer[port], vl, at + (oneCredit ? CREDIT : creditPs[port]), blocks);
@@ -852,7 +863,7 @@ export function makeKernel(env: KernelEnv): KernelState {
       return;
     }
     if (capture !== null && capture.ports[inPort] !== 0) captureArrival(inPort, id, t);
-    if (vl15 && ((E[id * 8 + SIZE] >> 16) & 15) === VLS && !roomForVl15(inPort, id)) return;
+    if (vl15 && ((E[id * 8 + SIZE] >> 16) & 15) === VLS && !roomForVl15(inPort, id, t)) return;
     const dlid = E[id * 8 + ROUTE] & 0xffff;
     if (multicast && dlid >= 0xc000) {
       replicate(inPort, id, t, false);
@@ -1040,11 +1051,9 @@ export function makeKernel(env: KernelEnv): KernelState {
     enqueue(port, vl, 0, id, t);
   }
 
-  /** Closed loop on the sender alone: one left, so the next is made. */
+  /** Closed loop on the sender alone: one is leaving, so the next is made, for the moment at which it has left. The port is busy until then. */
   function nextOfClosed(port: number, t: number): void {
-    const e = allocate();
-    E[e * 8 + KEY] = K_TRAFFIC + port;
-    schedule(t, e, processOf[port]);
+    if (t < T.stopPs) makePacket(port - SWITCH_PORTS, port, t);
   }
 
   /** Closed loop with responses: the sender learns of the arrival. */
@@ -1229,8 +1238,20 @@ export function makeKernel(env: KernelEnv): KernelState {
     if (capture !== null) capture.packet(inPort, false, wire, cold, id * 16, (E[id * 8 + SIZE] >> 16) & 15);
   }
 
-  function roomForVl15(inPort: number, id: number): boolean {
+  function roomForVl15(inPort: number, id: number, t: number): boolean {
     const blocks = E[id * 8 + SIZE] & BLOCKS_MASK;
+    for (let port = base[inPort]; port < base[inPort] + portCount[inPort]; port++)
+      if (fifoPort[port] === 0 && PI[port * 16 + I_BACKLOG] !== 0) catchUp(port, t);
+    const leaving = vl15Leaving[inPort];
+    let kept = 0;
+    for (let i = 0; i < leaving.length; i += 2) {
+      if (leaving[i] <= t) vl15Used[inPort] -= leaving[i + 1];
+      else {
+        leaving[kept++] = leaving[i];
+        leaving[kept++] = leaving[i + 1];
+      }
+    }
+    leaving.length = kept;
     if (vl15Used[inPort] + blocks > w.vl15Blocks[inPort]) {
       errors[inPort * ERRORS + ERR_VL15] += 1;
       forget(id, DROP_VL15);
@@ -1238,11 +1259,6 @@ export function makeKernel(env: KernelEnv): KernelState {
     }
     vl15Used[inPort] += blocks;
     return true;
-  }
-
-  function onVl15Room(port: number, id: number): void {
-    vl15Used[port] -= E[id * 8 + SIZE] & BLOCKS_MASK;
-    free(id);
   }
 
   function vlFor(inPort: number, number: number, id: number, vl: number): number {
@@ -1615,8 +1631,8 @@ export function makeKernel(env: KernelEnv): KernelState {
       const key = currentKey[at];
       Y[Y_AT] = at + 1;
       n = (n + 1) | 0;
-      if (key >>> 0 < SWITCH_PORTS) onArrival(key, id, t);
-      else if (key >>> 0 < NP) onDelivery(key, id, t);
+      if (key < SWITCH_PORTS) onArrival(key, id, t);
+      else if (key < NP) onDelivery(key, id, t);
       else rarer(key, id, t);
     }
     return n;
@@ -1628,12 +1644,12 @@ export function makeKernel(env: KernelEnv): KernelState {
     else if (key >= K_INJECT) onInject(key - K_INJECT, id, t);
     else if (key >= K_TRAFFIC) onTraffic(key - K_TRAFFIC, id, t);
     else if (key >= K_CREDIT) onCredit(key - K_CREDIT, id, t);
-    else if (key >= K_DEFERRED) onDeferred(key - K_DEFERRED, id, t);
-    else onVl15Room(key - K_VL15_ROOM, id);
+    else onDeferred(key - K_DEFERRED, id, t);
   }
 
   /** Catches the waiting ports of a process up to `end` and finds its next decision. */
   function settle(process: number, end: number): void {
+    Y[Y_SETTLING] = 1;
     let next = Number.POSITIVE_INFINITY;
     let waiting = 0;
     for (let word = 0; word < WORDS; word++) {
@@ -1652,6 +1668,7 @@ export function makeKernel(env: KernelEnv): KernelState {
       activePorts[process * WORDS + word] = keep;
       waiting |= keep;
     }
+    Y[Y_SETTLING] = 0;
     nextDecision[process] = next;
     if (waiting === 0) activeBits[process >> 5] &= ~(1 << (process & 31));
   }

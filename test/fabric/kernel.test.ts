@@ -23,7 +23,7 @@ test('random small fabrics: the same deliveries, to the picosecond, as the plain
       ours.fabric.assertConserved();
       if (stats.inside === 0) ours.fabric.assertDrained();
     }),
-    { numRuns: 200 },
+    { numRuns: 150 },
   );
 });
 
@@ -37,6 +37,6 @@ test('how calls of runUntil are cut changes nothing', () => {
       expect(cut.freed).toEqual(whole.freed);
       expect(cut.fabric.stats().hash).toBe(whole.fabric.stats().hash);
     }),
-    { numRuns: 200 },
+    { numRuns: 150 },
   );
 });
