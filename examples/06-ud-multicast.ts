@@ -7,20 +7,21 @@
 import { Access, Opcode, PortSpace, program, SendFlags, type QueuePair } from 'heddle';
 
 const GRH = 40;
+const SLOT = GRH + 64;
 const MESSAGES = 5;
 const GROUP = { host: '239.1.2.3', port: 0 };
 
-export default program(async ({ cm, ctx, peers, rank, log }) => {
+export default program(async ({ cm, ctx, node, peers, rank, log }) => {
   const pd = ctx.allocPd();
   const cq = ctx.createCq({ cqe: 32 });
-  const mr = pd.regMr(GRH + 64, Access.LOCAL_WRITE);
+  const mr = pd.regMr(MESSAGES * SLOT, Access.LOCAL_WRITE);
 
   const id = cm.createId(null, PortSpace.UDP); // without an event channel its calls wait for their outcome
-  await id.bindAddr({ host: '', port: 0 });
+  await id.bindAddr({ host: node.name, port: 0 });
   const qp = id.createQp(pd, { sendCq: cq, recvCq: cq }) as QueuePair<'UD'>;
   await id.joinMulticast(GROUP);
   const group = id.event!.ud!;
-  if (rank !== 0) for (let i = 0; i < MESSAGES; i++) qp.postRecv({ wrId: i, sge: [mr.sge()] });
+  if (rank !== 0) for (let i = 0; i < MESSAGES; i++) qp.postRecv({ wrId: i, sge: [mr.sge(i * SLOT, SLOT)] });
   await peers.barrier();
 
   const heard: string[] = [];
@@ -35,7 +36,8 @@ export default program(async ({ cm, ctx, peers, rank, log }) => {
   } else {
     while (heard.length < MESSAGES) {
       const [wc] = await cq.wait(1);
-      heard.push(new TextDecoder().decode(mr.bytes.subarray(GRH, wc!.byteLen)));
+      const at = Number(wc!.wrId) * SLOT;
+      heard.push(new TextDecoder().decode(mr.bytes.subarray(at + GRH, at + wc!.byteLen)));
     }
     log(`heard: ${heard.join(', ')}`);
   }

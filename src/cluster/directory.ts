@@ -11,6 +11,7 @@ import {
   type Mtu,
   type PathRecord,
   type PortAddress,
+  RDMA_UDP_QKEY,
   type Rate,
   type RdmaDirectory,
   staticPaths,
@@ -27,8 +28,8 @@ import {
 } from '../wire/index.ts';
 import { MULTICAST_LIDS, type SubnetPlan } from './subnet-plan.ts';
 
-/** The broadcast group's Q_Key of IPoIB, which joined groups share (RFC 4391). */
-const GROUP_QKEY = 0x0b1b;
+/** The broadcast group's Q_Key of IPoIB (RFC 4391); groups that rdma_cm joins have that of its datagram queue pairs (`cma_set_qkey`). */
+const BROADCAST_QKEY = 0x0b1b;
 const FIRST_MLID = 0xc000;
 /** What a query of the subnet administrator would cost is paid once, at the start of a connection: 20 us, a MAD there and back. */
 const LOOKUP_PS = 20_000_000;
@@ -155,5 +156,5 @@ export function groupOf(directory: Directory, mgid: Uint8Array): MulticastGroup 
   const mlid = isBroadcast ? FIRST_MLID : FIRST_MLID + 1 + (sum % (MULTICAST_LIDS - 1));
   const mtuBytes = Math.min(directory.coreMtuBytes, ...directory.ports.map((port) => port.mtuBytes));
   const rate = slowest([directory.coreRate, ...directory.ports.map((port) => port.rate)]);
-  return { mgid, mlid, qkey: GROUP_QKEY, mtu: mtuCode(mtuBytes) as Mtu, rate, sl: 0, pkey: P_KEY_DEFAULT };
+  return { mgid, mlid, qkey: isBroadcast ? BROADCAST_QKEY : RDMA_UDP_QKEY, mtu: mtuCode(mtuBytes) as Mtu, rate, sl: 0, pkey: P_KEY_DEFAULT };
 }

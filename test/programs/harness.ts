@@ -3,6 +3,7 @@
  * a packet's last byte arrives a fixed time after it was sent, nothing queues or is lost. So what a run measures has a closed form.
  */
 import { NodeGroup } from '../../src/cluster/node-group.ts';
+import { prepareProgram } from '../../src/cluster/program-loader.ts';
 import type { PeerMessage } from '../../src/cluster/messages.ts';
 import {
   PayloadPool,
@@ -14,9 +15,11 @@ import {
   W_PORT,
   W_SLOT,
 } from '../../src/fabric/index.ts';
+import { inMacrotask } from '../../src/sim/index.ts';
 import { type HcaConfig, type HcaProfile, PROFILES } from '../../src/hca/index.ts';
 
 export interface BenchOptions {
+  /** A name of the registry, or a path that ends with `.ts`. */
   readonly program: string;
   readonly args?: string;
   readonly nodes?: number;
@@ -72,7 +75,7 @@ function hcaConfig(rank: number, options: BenchOptions): HcaConfig {
 
 /** The profile that the programs run on here: ConnectX-2. */
 export function benchProfile(): HcaProfile {
-  return PROFILES.find((p) => p.name.startsWith('connectx-2')) as HcaProfile;
+  return PROFILES.find((p) => p.name === 'connectx2-qdr') as HcaProfile;
 }
 
 /** Runs the program to its end and returns what every node printed and returned. */
@@ -87,7 +90,9 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
       group: 0,
       nodes: names.map((name, rank) => ({ entity: rank, name, hcas: [hcas[rank] as HcaConfig], rank })),
       pool: pool.share,
-      program: { kind: 'builtin', name: options.program },
+      program: await prepareProgram(
+        options.program.endsWith('.ts') ? { kind: 'file', path: options.program } : { kind: 'builtin', name: options.program },
+      ),
       args: options.args === undefined || options.args === '' ? [] : options.args.split(' '),
       seed: options.seed ?? 1,
       ranks: names,
@@ -114,15 +119,16 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
     outbox,
   );
   const star = new Star(count, pool);
-  const result = {
-    values: new Array<unknown>(count),
-    lines: names.map((): string[] => []),
-    errors: new Array<string | undefined>(count),
-  };
+  return inMacrotask(() => drive(group, star, outbox, names.length));
+}
+
+/** Runs nodes and star in turn, a window at a time, until every program has ended. */
+function drive(group: NodeGroup, star: Star, outbox: RecordBatch, count: number): BenchResult {
+  const values = new Array<unknown>(count);
+  const errors = new Array<string | undefined>(count);
+  const lines = Array.from({ length: count }, (): string[] => []);
   const window = Math.min(benchProfile().txPipelinePs, benchProfile().rxPipelinePs);
   let finished = 0;
-  // The nodes run a window ahead of the star and back; drained microtasks need a macrotask, as in the real driver.
-  await new Promise((resolve) => setImmediate(resolve));
   let inbox = new RecordBatch(256);
   let peers: PeerMessage[] = [];
   while (finished < count) {
@@ -134,15 +140,15 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
     peers = [];
     for (const message of group.takeMessages()) {
       if (message.kind === 'peer') peers.push(message);
-      else if (message.kind === 'line') result.lines[message.rank]?.push(message.text);
+      else if (message.kind === 'line') lines[message.rank]?.push(message.text);
       else if (message.kind === 'finished') {
         finished++;
-        result.values[message.rank] = message.value;
-        result.errors[message.rank] = message.error;
+        values[message.rank] = message.value;
+        errors[message.rank] = message.error;
       }
     }
   }
-  return result;
+  return { values, lines, errors };
 }
 
 /** The fabric: one output queue per host port, then a fixed time to any other. */

@@ -164,12 +164,13 @@ export async function runSending(session: Session, size: number): Promise<Bandwi
   const run = new BandwidthRun(session, size, true);
   const batch = new PollBatch(p);
   const limiter = p.rateLimit > 0 ? new RateLimiter(program.sim, p, size) : null;
+  const stop = new EndOfDuration(run);
   run.clock?.start();
   run.markBegin();
   while (run.totalPosted < run.total || run.totalCompleted < run.total || !run.isOver) {
     postAll(run, limiter);
     if (run.totalCompleted >= run.totalPosted && limiter === null) continue;
-    const completions = await takeCompletions(run, limiter, batch.size);
+    const completions = await takeCompletions(run, limiter, batch.size, stop);
     for (const wc of completions) run.complete(wc);
     batch.learn(completions.length, run.totalCompleted);
   }
@@ -186,14 +187,20 @@ function postAll(run: BandwidthRun, limiter: RateLimiter | null): void {
   }
 }
 
-/** At least one completion; under a rate limit perhaps none, when the time of the next burst has come. */
-async function takeCompletions(run: BandwidthRun, limiter: RateLimiter | null, max: number): Promise<WorkCompletion[]> {
+/** At least one completion; perhaps none, when the time of the next burst has come under a rate limit, or the duration is over. */
+async function takeCompletions(
+  run: BandwidthRun,
+  limiter: RateLimiter | null,
+  max: number,
+  stop: EndOfDuration,
+): Promise<WorkCompletion[]> {
   const { sends } = run.session;
   const mayBurst = limiter !== null && (run.clock === null ? run.totalPosted < run.total : !run.isOver);
-  const alarm = mayBurst ? limiter.nextBurst() : null;
-  if (alarm === null) return sends.wait(max);
+  const burst = mayBurst ? limiter.nextBurst() : null;
+  if (burst === null && !stop.isNeeded) return sends.wait(max);
   sends.batch = max;
-  await waitAny(run.totalCompleted < run.totalPosted ? [sends, alarm] : [alarm]);
+  const isAwaited = run.totalCompleted < run.totalPosted;
+  await waitAny([...(isAwaited ? [sends] : []), ...(burst === null ? [] : [burst]), ...stop.alarms()]);
   return sends.take();
 }
 
