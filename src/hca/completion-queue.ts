@@ -90,7 +90,8 @@ export class CqContext {
   moderationPeriodPs = 0.5;
   /** Entries since the last event, for moderation. */
   sinceEvent = 0;
-  moderationPending = false;
+  /** When the moderation period under way ends; Infinity if none is. */
+  moderationEndPs = 0.5;
   /** Called for each entry that is made, with the time from which it is visible: whoever polls in a loop waits for this. */
   onEntry: ((visiblePs: Ps) => void) | null = null;
   /** Called when an armed queue generates its completion event: the event reaches the host at `atPs`. */
@@ -116,6 +117,7 @@ export class CqContext {
     this.armedAtPs = 0;
     this.lastVisiblePs = 0;
     this.moderationPeriodPs = 0;
+    this.moderationEndPs = Number.POSITIVE_INFINITY;
   }
 
   /** Entries made and not polled, visible or not. */
@@ -190,6 +192,7 @@ export class CqContext {
       if (this.armed === ARMED_SOLICITED && this.#numbers[slot * NUMBERS + N_SOLICITED] === 0) continue;
       this.armed = ARMED_NO;
       this.sinceEvent = 0;
+      this.moderationEndPs = Number.POSITIVE_INFINITY;
       this.onEvent?.(this.#visiblePs[slot]);
       return;
     }

@@ -62,22 +62,21 @@ function moderate(engine: Engine, cq: CqContext, atPs: Ps): void {
     fireEvent(cq, atPs);
     return;
   }
-  if (cq.moderationPending || cq.moderationPeriodPs === 0) return;
-  cq.moderationPending = true;
-  engine.loop.schedule(atPs + cq.moderationPeriodPs, engine.handler, EV_MODERATION, cq.number);
+  if (cq.moderationEndPs !== Number.POSITIVE_INFINITY || cq.moderationPeriodPs === 0) return;
+  cq.moderationEndPs = atPs + cq.moderationPeriodPs;
+  engine.loop.schedule(cq.moderationEndPs, engine.handler, EV_MODERATION, cq.number);
 }
 
-/** @internal The moderation period of a queue has passed. */
+/** @internal A moderation period of a queue has passed, the one that counts or one that an event has ended before. */
 export function moderationTimer(engine: Engine, number: number, now: Ps): void {
   const cq = engine.cqs.get(number);
-  if (cq === undefined) return;
-  cq.moderationPending = false;
-  if (cq.armed !== ARMED_NO && cq.sinceEvent > 0) fireEvent(cq, now);
+  if (cq !== undefined && cq.moderationEndPs <= now) fireEvent(cq, now);
 }
 
 function fireEvent(cq: CqContext, atPs: Ps): void {
   cq.armed = ARMED_NO;
   cq.sinceEvent = 0;
+  cq.moderationEndPs = Number.POSITIVE_INFINITY;
   cq.onEvent?.(atPs);
 }
 

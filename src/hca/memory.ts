@@ -193,6 +193,8 @@ export interface RegisterOptions {
 export class KeyTable {
   readonly #keys: (MemoryKey | null)[] = [null];
   readonly #free: number[] = [];
+  /** Key byte last given out, by index. */
+  readonly #bytes: number[] = [0];
   readonly #limit: number;
   #used = 0;
 
@@ -264,7 +266,9 @@ export class KeyTable {
     const index = this.#free.pop() ?? this.#keys.length;
     const key = new MemoryKey(kind, index, pd, windowType);
     // The byte makes the key of a removed region not match its successor's.
-    key.key = (index << 8) | ((index * 37 + this.#used * 11 + 1) & 0xff);
+    const byte = ((this.#bytes[index] ?? index * 37) + 1) & 0xff;
+    this.#bytes[index] = byte;
+    key.key = (index << 8) | byte;
     this.#keys[index] = key;
     this.#used++;
     return key;
