@@ -21,7 +21,7 @@ import type { Gid } from './gid.ts';
 import { incRkey, type MemoryRegion, type MemoryWindow, type Registrable } from './memory.ts';
 import { initAhFromWc, type ProtectionDomain } from './protection-domain.ts';
 import type { QpAttr } from './qp-attr.ts';
-import type { CreateQpOptions, QueuePair } from './queue-pair.ts';
+import type { AnyQueuePair, CreateQpOptions, QueuePair } from './queue-pair.ts';
 import { mbpsToRate, multToRate, rateToMbps, rateToMult } from './rates.ts';
 import type { CreateSrqOptions, SharedReceiveQueue } from './shared-receive-queue.ts';
 import { UNSUPPORTED_RDMA, UNSUPPORTED_VERBS, unsupportedCalls } from './unsupported.ts';
@@ -61,7 +61,7 @@ function posted<W>(list: W | readonly W[], post: (list: readonly W[]) => void): 
   }
 }
 
-type AnyQp = QueuePair<Transport>;
+type AnyQp = AnyQueuePair;
 
 /** libibverbs. */
 export const ibv = {
@@ -108,7 +108,7 @@ export const ibv = {
   post_srq_recv: (srq: SharedReceiveQueue, wr: RecvRequest | readonly RecvRequest[]) => posted(wr, (list) => srq.postRecv(list)),
   get_srq_num: (srq: SharedReceiveQueue) => srq.srqNum,
   create_qp: <T extends Transport>(pd: ProtectionDomain, options: CreateQpOptions<T>) => pd.createQp(options),
-  modify_qp: (qp: AnyQp, attr: QpAttr, mask: number) => rc(() => qp.modify(attr, mask)),
+  modify_qp: (qp: AnyQp, attr: QpAttr, mask: number) => rc(() => (qp as QueuePair<'RC'>).modify(attr, mask)),
   query_qp: (qp: AnyQp) => qp.query(),
   destroy_qp: (qp: AnyQp) => rc(() => qp.close()),
   post_send: (qp: AnyQp, wr: RawSendRequest | readonly RawSendRequest[]) =>
