@@ -6,9 +6,10 @@
 import { type NewHca, TopologyBuilder } from './builder.ts';
 import { didYouMean, IssueList, show } from './issue.ts';
 import { MAX_NAME_LENGTH } from './limits.ts';
+import { trainLink } from './link-masks.ts';
 import { defaultPartition } from './members.ts';
 import { isName } from './names.ts';
-import { type IncludeReader, type NetPort, type NetRecord, readNetRecords, trainLink } from './net-records.ts';
+import { type IncludeReader, type NetPort, type NetRecord, readNetRecords } from './net-records.ts';
 import { profileForDevice, profileForSpeed, switchTypeForDevice } from './products.ts';
 import { findLooseEnds } from './resolve.ts';
 import type { LinkSpeed, LinkWidth } from './speeds.ts';

@@ -6,7 +6,7 @@
  * - `document.ts` `schema.ts` `check.ts`   YAML and JSON with positions; the shape of a file; what does not fit it
  * - `resolve.ts` `settings.ts` `connect.ts` `members.ts` `faults.ts`   from a file's words to the graph
  * - `generators.ts` `generate-trees.ts` `generate-grids.ts` `plan.ts` `spec.ts`   generated fabrics
- * - `net-records.ts` `import-net.ts`   ibnetdiscover output and ibsim files
+ * - `net-records.ts` `link-masks.ts` `import-net.ts`   ibnetdiscover output and ibsim files
  * - `export.ts` `export-file.ts` `export-net.ts`   the same formats, written
  * - `show.ts` `graph.ts`   what a fabric amounts to: levels, diameter, bisection
  * - `draw.ts` `draw-model.ts` `draw-layout.ts`   the fabric as a picture

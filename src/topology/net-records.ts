@@ -11,15 +11,8 @@
  */
 import { type IssueList, oneOf, show } from './issue.ts';
 import { MAX_PORTS } from './limits.ts';
-import {
-  EXTENDED_SPEED_CODES,
-  LINK_SPEEDS,
-  LINK_WIDTHS,
-  type LinkSpeed,
-  type LinkWidth,
-  SPEED_CODES,
-  WIDTH_CODES,
-} from './speeds.ts';
+import type { LinkMasks } from './link-masks.ts';
+import { LINK_SPEEDS, LINK_WIDTHS, type LinkSpeed, type LinkWidth } from './speeds.ts';
 
 export type RecordType = 'Switch' | 'Ca' | 'Rt';
 
@@ -39,12 +32,6 @@ export interface NetPort {
   readonly masks: LinkMasks;
   /** Whether anything in the file sets the masks. */
   readonly masksGiven: boolean;
-}
-
-export interface LinkMasks {
-  readonly width: number;
-  readonly speed: number;
-  readonly extended: number;
 }
 
 export interface NetRecord {
@@ -403,14 +390,4 @@ function readOther(line: string, number: number, state: State): void {
     [number],
     `found ${show(line)}; expected a node (Switch, Ca, Hca, Rt), a port in brackets, an assignment, or a comment`,
   );
-}
-
-/** Link masks of both ends to what the link trains to: the best that both have; `undefined` where they have nothing in common. */
-export function trainLink(a: LinkMasks, b: LinkMasks): { speed: LinkSpeed; width: LinkWidth } | undefined {
-  const best = <T extends string>(codes: Readonly<Record<T, number>>, order: readonly T[], mask: number): T | undefined =>
-    order.findLast((name) => (codes[name] & mask) !== 0);
-  const width = best(WIDTH_CODES, LINK_WIDTHS, a.width & b.width);
-  const extended = best(EXTENDED_SPEED_CODES, ['FDR', 'EDR', 'HDR', 'NDR'], a.extended & b.extended);
-  const speed = extended ?? best(SPEED_CODES, ['SDR', 'DDR', 'QDR'], a.speed & b.speed);
-  return width === undefined || speed === undefined ? undefined : { speed, width };
 }
