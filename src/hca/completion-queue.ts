@@ -58,6 +58,7 @@ export class CompletionDraft {
 const NUMBERS = 15;
 const N_STATUS = 0;
 const N_OPCODE = 1;
+/** Up to 2^31: read as unsigned. */
 const N_BYTES = 2;
 const N_IMM = 3;
 const N_INVALIDATED = 4;
@@ -100,7 +101,7 @@ export class CqContext {
   #mask: number;
   #head = 0;
   #tail = 0;
-  #numbers: Float64Array;
+  #numbers: Int32Array;
   #visiblePs: Float64Array;
   #wrId: U64[] = [];
   #qp: (QpContext | null)[] = [];
@@ -112,7 +113,7 @@ export class CqContext {
     this.number = number;
     this.capacity = capacity;
     this.#mask = size - 1;
-    this.#numbers = new Float64Array(size * NUMBERS);
+    this.#numbers = new Int32Array(size * NUMBERS);
     this.#visiblePs = new Float64Array(size);
     this.armedAtPs = 0;
     this.lastVisiblePs = 0;
@@ -247,9 +248,9 @@ export class CqContext {
       status: numbers[at + N_STATUS],
       opcode: numbers[at + N_OPCODE],
       vendorErr: 0,
-      byteLen: numbers[at + N_BYTES],
-      immData: numbers[at + N_IMM],
-      invalidatedRkey: numbers[at + N_INVALIDATED],
+      byteLen: numbers[at + N_BYTES] >>> 0,
+      immData: numbers[at + N_IMM] >>> 0,
+      invalidatedRkey: numbers[at + N_INVALIDATED] >>> 0,
       qpNum: numbers[at + N_QPN],
       srcQp: numbers[at + N_SRC_QP],
       wcFlags: numbers[at + N_FLAGS],

@@ -21,7 +21,7 @@ import {
   W_X4,
 } from '../fabric/index.ts';
 import { assert, type Ps } from '../sim/index.ts';
-import { GRH, OPCODE_HEADER_BYTES } from '../wire/index.ts';
+import { GRH, LID_MULTICAST_FIRST, OPCODE_HEADER_BYTES } from '../wire/index.ts';
 import { GRH_BYTES } from './constants.ts';
 import type { Engine } from './engine.ts';
 import { EV_RECEIVE } from './events.ts';
@@ -94,7 +94,7 @@ export function emit(engine: Engine, packet: PacketDraft): number {
     loopBack(engine, words, at, packet.timePs);
     return number;
   }
-  if (port.multicast.has(av.dlid)) {
+  if (av.dlid >= LID_MULTICAST_FIRST && port.multicast.has(av.dlid)) {
     // The fabric never returns a packet to the port it came from: members of the group on this port get their copy here.
     if (packet.slot >= 0) engine.pool.retain(packet.slot, 1);
     loopBack(engine, words, at, packet.timePs);

@@ -70,7 +70,8 @@ export class PortState {
   /** The lane's wake event is pending. */
   readonly wakePending = new Uint8Array(LANES);
   readonly #used = new Int32Array(LANES);
-  readonly #freed = Array.from({ length: LANES }, () => new FreedRing());
+  /** By lane; made when the lane is first used. */
+  readonly #freed: (FreedRing | null)[] = Array.from({ length: LANES }, () => null);
   readonly #bufferBytes: number;
 
   constructor(config: HcaPortConfig, index: number, bufferBytes: number) {
@@ -92,7 +93,8 @@ export class PortState {
 
   /** Whether a packet of `wireBytes` fits in the lane's buffer at `nowPs`. A packet always fits in an empty one. */
   hasRoom(vl: number, wireBytes: number, nowPs: number): boolean {
-    this.#used[vl] -= this.#freed[vl].mature(nowPs);
+    const freed = this.#freed[vl];
+    if (freed !== null) this.#used[vl] -= freed.mature(nowPs);
     return this.#used[vl] === 0 || this.#used[vl] + wireBytes <= this.#bufferBytes;
   }
 
@@ -103,18 +105,23 @@ export class PortState {
 
   /** The fabric reports room that is free from `timePs` on. */
   free(vl: number, wireBytes: number, timePs: number): void {
-    this.#freed[vl].push(timePs, wireBytes);
+    let freed = this.#freed[vl];
+    if (freed === null) {
+      freed = new FreedRing();
+      this.#freed[vl] = freed;
+    }
+    freed.push(timePs, wireBytes);
   }
 
   /** When the next room known of comes free; Infinity if none is known. */
   nextFreePs(vl: number): number {
-    return this.#freed[vl].nextPs();
+    return this.#freed[vl]?.nextPs() ?? Number.POSITIVE_INFINITY;
   }
 
   /** Whether a queue pair waits for room of which no report has come yet. */
   get waitsForRoom(): boolean {
     for (let vl = 0; vl < LANES; vl++) {
-      if (this.blocked[vl].length > 0 && this.#freed[vl].nextPs() === Number.POSITIVE_INFINITY) return true;
+      if (this.blocked[vl].length > 0 && this.nextFreePs(vl) === Number.POSITIVE_INFINITY) return true;
     }
     return false;
   }
@@ -123,7 +130,7 @@ export class PortState {
   bytesInFlight(): number {
     let bytes = 0;
     for (let vl = 0; vl < LANES; vl++) {
-      this.#used[vl] -= this.#freed[vl].mature(Number.POSITIVE_INFINITY);
+      this.#used[vl] -= this.#freed[vl]?.mature(Number.POSITIVE_INFINITY) ?? 0;
       bytes += this.#used[vl];
     }
     return bytes;

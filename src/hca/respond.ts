@@ -73,8 +73,12 @@ export function sendResponse(engine: Engine, qp: QpContext, now: Ps): number {
   return resources.isAtomic[slot] === 1 ? sendAtomicAnswer(engine, qp, slot, now) : sendReadAnswer(engine, qp, slot, now);
 }
 
+/** Credit codes of the counts that occur most. */
+const CODE_OF_FEW = Uint8Array.from({ length: 1024 }, (_, count) => creditCode(count));
+
 function aeth(qp: QpContext, msn: number): number {
-  const syndrome = qp.srq === null ? creditCode(Math.min(qp.rq.available, 32768)) : AETH_ACK_NO_CREDITS;
+  const available = qp.rq.available;
+  const syndrome = qp.srq !== null ? AETH_ACK_NO_CREDITS : available < 1024 ? CODE_OF_FEW[available] : creditCode(available);
   return aethWord(syndrome, msn);
 }
 
