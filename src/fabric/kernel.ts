@@ -90,7 +90,7 @@ export function makeKernel(env: KernelEnv): KernelState {
   // ---- packet and event records: 32 bytes --------------------------------------------------------------------------------------------------
   const NEXT = 2;
   const KEY = 3;
-  /** DLID 0–15, output port 16–23 (deferred and fifo), DAMAGED. */
+  /** DLID 0–15, output port in the switch 16–23, DAMAGED. */
   const ROUTE = 4;
   /** Blocks 0–11, VL it came on 16–19, VL it leaves on 20–23, SL 24–27. */
   const SIZE = 5;
@@ -99,6 +99,7 @@ export function makeKernel(env: KernelEnv): KernelState {
   const GROUP = 7;
   const COPY = -1; // a multicast packet with one copy: no shared room, but deferred once like the others
   const DAMAGED = 1 << 24;
+  const OUTPUT_MASK = 255 << 16;
   const BLOCKS_MASK = 0xfff;
   const eventBytes = new ArrayBuffer(CAPACITY * 32);
   const F = new Float64Array(eventBytes);
@@ -864,12 +865,11 @@ export function makeKernel(env: KernelEnv): KernelState {
     }
     if (capture !== null && capture.ports[inPort] !== 0) captureArrival(inPort, id, t);
     if (vl15 && ((E[id * 8 + SIZE] >> 16) & 15) === VLS && !roomForVl15(inPort, id, t)) return;
-    const dlid = E[id * 8 + ROUTE] & 0xffff;
-    if (multicast && dlid >= 0xc000) {
+    if (multicast && (E[id * 8 + ROUTE] & 0xffff) >= 0xc000) {
       replicate(inPort, id, t, false);
       return;
     }
-    route(inPort, lft[lftBase[inPort] + dlid], id, t);
+    route(inPort, (E[id * 8 + ROUTE] >> 16) & 255, id, t);
   }
 
   /** To output number `number` of the switch: checks, VL, queue. */
@@ -1607,7 +1607,14 @@ export function makeKernel(env: KernelEnv): KernelState {
       const next = E[id * 8 + NEXT];
       const t = F[id * 4];
       if (t < end) {
-        insert(n, 0, t, E[id * 8 + KEY], id);
+        const key = E[id * 8 + KEY];
+        if (key < SWITCH_PORTS) {
+          // the output is looked up here, where the loads of many packets can overlap
+          const way = E[id * 8 + ROUTE];
+          const dlid = way & 0xffff;
+          if (!multicast || dlid < LIDS) E[id * 8 + ROUTE] = (way & ~OUTPUT_MASK) | (lft[lftBase[key] + dlid] << 16);
+        }
+        insert(n, 0, t, key, id);
         n = (n + 1) | 0;
       } else {
         E[id * 8 + NEXT] = rest;
