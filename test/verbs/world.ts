@@ -89,10 +89,12 @@ export async function startWorld(
     const cm = createRdmaCm(thread, [ctx], directory);
     const get = async <T>(name: string): Promise<T> => {
       while (!(name in shared)) await thread.sleep(1_000_000);
-      return shared[name] as T;
+      const { value, atPs } = shared[name] as { value: T; atPs: number };
+      if (atPs > thread.nowPs) await thread.sleep(atPs - thread.nowPs);
+      return value;
     };
     const put = (name: string, value: unknown) => {
-      shared[name] = value;
+      shared[name] = { value, atPs: thread.nowPs };
     };
     const self = { ctx, thread, cm, wire, index, shared, get, put, sleepUs: (us: number) => thread.sleep(us * 1_000_000) };
     thread.start(0, () => body(self));
