@@ -36,7 +36,7 @@ interface Arrival {
 const NAMES: Readonly<Record<string, string>> = {
   'post-end': 'post',
   'doorbell-arrived': 'doorbell',
-  'wqe-fetched': 'WQE fetch',
+  'entry-fetched': 'WQE fetch',
   'transmit-started': 'wait for transmit engine',
   'payload-read': 'payload read',
   'tx-queue-entered': 'transmit pipeline',

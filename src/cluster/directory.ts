@@ -156,5 +156,13 @@ export function groupOf(directory: Directory, mgid: Uint8Array): MulticastGroup 
   const mlid = isBroadcast ? FIRST_MLID : FIRST_MLID + 1 + (sum % (MULTICAST_LIDS - 1));
   const mtuBytes = Math.min(directory.coreMtuBytes, ...directory.ports.map((port) => port.mtuBytes));
   const rate = slowest([directory.coreRate, ...directory.ports.map((port) => port.rate)]);
-  return { mgid, mlid, qkey: isBroadcast ? BROADCAST_QKEY : RDMA_UDP_QKEY, mtu: mtuCode(mtuBytes) as Mtu, rate, sl: 0, pkey: P_KEY_DEFAULT };
+  return {
+    mgid,
+    mlid,
+    qkey: isBroadcast ? BROADCAST_QKEY : RDMA_UDP_QKEY,
+    mtu: mtuCode(mtuBytes) as Mtu,
+    rate,
+    sl: 0,
+    pkey: P_KEY_DEFAULT,
+  };
 }

@@ -101,15 +101,19 @@ export class ThreadChannel {
     const control = this.control;
     const wanted = Atomics.load(control, CTL_COMMAND);
     for (let i = 0; i < SPINS; i++) if (Atomics.load(control, CTL_DONE) === wanted) return true;
-    const seen = Atomics.load(control, CTL_DONE);
-    return seen === wanted || Atomics.wait(control, CTL_DONE, seen, timeoutMs) !== 'timed-out';
+    // A wake-up may be the late notice of an answer that the spinning saw already: only the number counts.
+    for (;;) {
+      const seen = Atomics.load(control, CTL_DONE);
+      if (seen === wanted) return true;
+      if (Atomics.wait(control, CTL_DONE, seen, timeoutMs) === 'timed-out') return Atomics.load(control, CTL_DONE) === wanted;
+    }
   }
 
   /** Coordinator: what the worker answered. */
-  readAnswer(): { nextPs: number; waitsForRoom: boolean; piece: Uint8Array; last: boolean; more: boolean } {
+  readAnswer(): { records: number; nextPs: number; waitsForRoom: boolean; piece: Uint8Array; last: boolean; more: boolean } {
     const control = this.control;
-    this.recordsOut.count = control[CTL_RECORDS_OUT] as number;
     return {
+      records: control[CTL_RECORDS_OUT] as number,
       nextPs: this.times[1] as number,
       waitsForRoom: control[CTL_WAITS_FOR_ROOM] === 1,
       piece: this.#streamOut.subarray(0, control[CTL_STREAM_OUT] as number),

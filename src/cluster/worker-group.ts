@@ -67,15 +67,20 @@ export class WorkerGroup implements GroupParty {
   }
 
   finish(): boolean {
+    if (!this.#awaitAnswer()) return false;
+    let answer = this.#channel.readAnswer();
+    this.nextPs = answer.nextPs;
+    this.waitsForRoom = answer.waitsForRoom;
+    const records = answer.records;
     for (;;) {
-      if (!this.#awaitAnswer()) return false;
-      const answer = this.#channel.readAnswer();
       if (answer.piece.length > 0) this.#messages.push(...this.#channel.stream.read(answer.piece, answer.last));
-      this.nextPs = answer.nextPs;
-      this.waitsForRoom = answer.waitsForRoom;
-      if (!answer.more) return true;
+      if (!answer.more) break;
       this.#channel.command(OP_STREAM);
+      while (!this.#awaitAnswer());
+      answer = this.#channel.readAnswer();
     }
+    this.#channel.recordsOut.count = records;
+    return true;
   }
 
   takeMessages(): GroupMessage[] {
