@@ -16,7 +16,7 @@ import {
   W_PORT,
   W_SLOT,
 } from '../fabric/index.ts';
-import { assert, type EventHandler, type EventLoop, type Ps } from '../sim/index.ts';
+import { type EventHandler, type EventLoop, InvariantError, type Ps } from '../sim/index.ts';
 import { retryTimer, rnrTimer } from './completer.ts';
 import { CompletionDraft, type CqContext } from './completion-queue.ts';
 import { QPS_ERR, QPS_RTS, QPS_SQD, QPS_SQE } from './constants.ts';
@@ -42,22 +42,7 @@ import type { QpContext } from './queue-pair.ts';
 import { receivePacket } from './receive.ts';
 import { mayStart, sendRequest } from './requester.ts';
 import { ackTimer, sendResponse } from './respond.ts';
-import type { AsyncEvent, HcaConfig, HcaCounters, HcaTrace } from './types.ts';
-
-/** What an engine is built of. */
-export interface EngineParts {
-  readonly loop: EventLoop;
-  /** Number of the node among all nodes. */
-  readonly entity: number;
-  readonly config: HcaConfig;
-  readonly memory: NodeMemory;
-  /** Where outgoing records go. */
-  readonly outbox: RecordBatch;
-  readonly pool: PayloadPool;
-  /** The arena of `pool` that this node's thread owns. */
-  readonly arena: number;
-  readonly trace?: HcaTrace | undefined;
-}
+import type { AsyncEvent, EngineParts, HcaConfig, HcaCounters, HcaTrace } from './types.ts';
 
 export class Engine implements EventHandler {
   readonly loop: EventLoop;
@@ -205,7 +190,9 @@ export class Engine implements EventHandler {
   portOf(hostPort: number): PortState {
     const ports = this.ports;
     for (let i = 0; i < ports.length; i++) if (ports[i].hostPort === hostPort) return ports[i];
-    throw assertFail(`a record for host port ${hostPort}, which ${this.config.nodeName} ${this.config.deviceName} does not have`);
+    throw new InvariantError(
+      `a record for host port ${hostPort}, which ${this.config.nodeName} ${this.config.deviceName} does not have`,
+    );
   }
 
   /** Room for an incoming record. */
@@ -411,9 +398,4 @@ export class Engine implements EventHandler {
   raise(type: number, element: object | null, portNum: number, atPs: Ps): void {
     this.onAsyncEvent?.({ type, element, portNum, atPs: atPs + this.profile.hostWriteLatencyPs });
   }
-}
-
-function assertFail(message: string): Error {
-  assert(false, message);
-  return new Error(message);
 }

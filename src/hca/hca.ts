@@ -20,24 +20,14 @@ import {
   QPS_RESET,
   QPS_RTR,
   QPT_GSI,
-  QPT_RC,
-  QPT_UC,
   QPT_UD,
   SEND_INLINE,
   WR_BIND_MW,
-  WR_COMPARE_SWAP,
-  WR_FETCH_ADD,
-  WR_LOCAL_INV,
-  WR_READ,
-  WR_SEND,
-  WR_SEND_IMM,
-  WR_SEND_INV,
-  WR_WRITE,
-  WR_WRITE_IMM,
 } from './constants.ts';
-import { Engine, type EngineParts } from './engine.ts';
+import { Engine } from './engine.ts';
 import { FIRST_QPN } from './events.ts';
 import { messageId } from './finish.ts';
+import { ALLOWED_WR, READ_LIKE } from './entry.ts';
 import type { MemoryKey, NodeMemory, RegisterOptions } from './memory.ts';
 import { modifyQueuePair, resetQueuePair } from './modify.ts';
 import { copyBytes } from './packet.ts';
@@ -45,20 +35,16 @@ import type { PortState } from './port.ts';
 import { bytesPs, type HcaProfile } from './profile.ts';
 import { QpContext, type QpOptions } from './queue-pair.ts';
 import { SrqContext } from './shared-receive-queue.ts';
-import type { AsyncEvent, HcaConfig, HcaCounters, HcaTrace, RecvWorkRequest, SendWorkRequest, Sge } from './types.ts';
-
-const CONNECTED = [WR_SEND, WR_SEND_IMM, WR_WRITE, WR_WRITE_IMM, WR_LOCAL_INV, WR_BIND_MW];
-/** Bit n of entry t: a queue pair of type t may post work request opcode n. UC has no SEND with invalidate, READ or atomics (`ibv_post_send(3)`). */
-const ALLOWED_WR = (() => {
-  const bits = (opcodes: readonly number[]) => opcodes.reduce((sum, opcode) => sum | (1 << opcode), 0);
-  const table = new Int32Array(8);
-  table[QPT_RC] = bits([...CONNECTED, WR_SEND_INV, WR_READ, WR_COMPARE_SWAP, WR_FETCH_ADD]);
-  table[QPT_UC] = bits(CONNECTED);
-  table[QPT_UD] = bits([WR_SEND, WR_SEND_IMM]);
-  table[QPT_GSI] = table[QPT_UD];
-  return table;
-})();
-const READ_LIKE = (1 << WR_READ) | (1 << WR_COMPARE_SWAP) | (1 << WR_FETCH_ADD);
+import type {
+  AsyncEvent,
+  EngineParts,
+  HcaConfig,
+  HcaCounters,
+  HcaTrace,
+  RecvWorkRequest,
+  SendWorkRequest,
+  Sge,
+} from './types.ts';
 
 export class Hca {
   readonly config: HcaConfig;

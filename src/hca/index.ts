@@ -11,16 +11,15 @@
  * Inside
  *   engine             what the parts share; events; the transmit scheduler;  port, context-cache
  *   work-queue         rings of work queue entries
- *   requester          send queue → request packets;  completer: acknowledges, responses, retries
+ *   entry, requester   send queue entries → request packets;  completer: acknowledges, responses, retries
  *   receive            incoming packets → responder (RC, UC: a pipeline of checks), datagram (UD, QP1), completer
- *   respond            acknowledges, NAKs, READ responses
+ *   respond            acknowledges, NAKs, READ responses;  remembered: READs and atomics, and duplicates
  *   packet             filling records, moving payload
  *   finish             completions, errors, flushing
  *   transitions        the queue pair state machine as a table;  modify: `modifyQp`
  */
 export { type CompletionDraft, CqContext } from './completion-queue.ts';
 export * from './constants.ts';
-export type { EngineParts } from './engine.ts';
 export { Hca } from './hca.ts';
 export { MemoryKey, type MemoryWatcher, NodeMemory, type RegisterOptions } from './memory.ts';
 export {

@@ -31,24 +31,16 @@ import {
 } from '../wire/index.ts';
 import {
   GRH_BYTES,
-  MAX_MESSAGE_BYTES,
   QPN_MULTICAST,
-  QPT_GSI,
   QPT_RC,
   QPT_UC,
-  QPT_UD,
   SEND_FENCE,
   SEND_INLINE,
   SEND_SOLICITED,
-  WC_LOC_LEN_ERR,
   WC_LOC_PROT_ERR,
-  WC_LOC_QP_OP_ERR,
-  WC_MW_BIND_ERR,
   WC_SUCCESS,
-  WR_BIND_MW,
   WR_COMPARE_SWAP,
   WR_FETCH_ADD,
-  WR_LOCAL_INV,
   WR_READ,
   WR_SEND,
   WR_SEND_IMM,
@@ -58,8 +50,8 @@ import {
 } from './constants.ts';
 import type { Engine } from './engine.ts';
 import { BLOCKED, EV_TIMER, NOTHING, SENT } from './events.ts';
+import { checkEntry, HAS_RETH, KIND, LOCAL_ONLY, runLocal, TAKES_RECEIVE, USES_READ_RESOURCE } from './entry.ts';
 import { completeSend, failSend, messageId } from './finish.ts';
-import { bindWindow, MemoryKey, unbind } from './memory.ts';
 import {
   CHECK_BAD,
   CHECK_BYTES,
@@ -88,26 +80,6 @@ const OPCODES: readonly (readonly [number, number, number, number])[] = (() => {
   table[WR_COMPARE_SWAP] = [RC_COMPARE_SWAP, RC_COMPARE_SWAP, RC_COMPARE_SWAP, RC_COMPARE_SWAP];
   table[WR_FETCH_ADD] = [RC_FETCH_ADD, RC_FETCH_ADD, RC_FETCH_ADD, RC_FETCH_ADD];
   return table;
-})();
-
-/** What kinds of work request do: bits by opcode. */
-const USES_READ_RESOURCE = 1;
-const TAKES_RECEIVE = 2;
-const LOCAL_ONLY = 4;
-const HAS_RETH = 8;
-const KIND = (() => {
-  const kind = new Uint8Array(16);
-  kind[WR_READ] = USES_READ_RESOURCE | HAS_RETH;
-  kind[WR_COMPARE_SWAP] = USES_READ_RESOURCE;
-  kind[WR_FETCH_ADD] = USES_READ_RESOURCE;
-  kind[WR_SEND] = TAKES_RECEIVE;
-  kind[WR_SEND_IMM] = TAKES_RECEIVE;
-  kind[WR_SEND_INV] = TAKES_RECEIVE;
-  kind[WR_WRITE] = HAS_RETH;
-  kind[WR_WRITE_IMM] = TAKES_RECEIVE | HAS_RETH;
-  kind[WR_LOCAL_INV] = LOCAL_ONLY;
-  kind[WR_BIND_MW] = LOCAL_ONLY;
-  return kind;
 })();
 
 const packet = new PacketDraft();
@@ -183,45 +155,6 @@ function begin(engine: Engine, qp: QpContext, slot: number, now: Ps): number {
   }
   sq.started++;
   return PROCEED;
-}
-
-/** What the adapter finds wrong with an entry before its first packet: a completion status. */
-function checkEntry(engine: Engine, qp: QpContext, slot: number, kind: number): number {
-  const sq = qp.sq;
-  const bytes = sq.bytes[slot];
-  const datagram = qp.type === QPT_UD || qp.type === QPT_GSI;
-  const limit = datagram ? engine.ports[qp.port].config.mtuBytes : MAX_MESSAGE_BYTES;
-  if (bytes > limit) return WC_LOC_LEN_ERR;
-  const atomic = (kind & USES_READ_RESOURCE) !== 0 && (kind & HAS_RETH) === 0;
-  if (atomic && bytes !== 8) return WC_LOC_LEN_ERR;
-  if (datagram && sq.av[slot] === null) return WC_LOC_QP_OP_ERR;
-  if (sq.flags[slot] & SEND_INLINE || bytes === 0) return WC_SUCCESS;
-  const write = (kind & USES_READ_RESOURCE) !== 0;
-  const found = checkSges(engine, sq, slot * sq.maxSge, sq.sgeCount[slot], qp.pd, 0, bytes, write);
-  return found === CHECK_BAD ? WC_LOC_PROT_ERR : WC_SUCCESS;
-}
-
-/** Local invalidate and bind: a completion status. */
-function runLocal(engine: Engine, qp: QpContext, slot: number): number {
-  const sq = qp.sq;
-  if (sq.opcode[slot] === WR_LOCAL_INV) {
-    const window = engine.keys.find(sq.imm[slot]);
-    if (window === null || !isInvalidatable(window, qp)) return WC_LOC_QP_OP_ERR;
-    unbind(window);
-    return WC_SUCCESS;
-  }
-  const bind = sq.bind[slot];
-  if (bind === null || !(bind.mw instanceof MemoryKey) || engine.keys.find(bind.mw.rkey) !== bind.mw) return WC_MW_BIND_ERR;
-  const region = bind.mr === null ? null : engine.keys.find(bind.mr.lkey);
-  if (bind.mr !== null && region === null) return WC_MW_BIND_ERR;
-  if (bind.mw.pd !== qp.pd) return WC_MW_BIND_ERR;
-  const bound = bindWindow(bind.mw, region, bind.addr, bind.length, bind.access, qp.qpn, bind.rkey);
-  return bound ? WC_SUCCESS : WC_MW_BIND_ERR;
-}
-
-/** Only a bound type 2 window of this queue pair can be invalidated, locally or by the peer. */
-export function isInvalidatable(key: MemoryKey, qp: QpContext): boolean {
-  return key.windowType === 2 && key.valid && key.pd === qp.pd && key.qpn === qp.qpn;
 }
 
 function sendConnected(engine: Engine, qp: QpContext, slot: number, now: Ps): number {

@@ -2,7 +2,9 @@
  * What goes in and out of an adapter, as plain data: its configuration, work requests, completions, attributes, events.
  * Field names are libibverbs' in camel case, so that `src/verbs` passes its own objects through.
  */
-import type { Ps } from '../sim/index.ts';
+import type { PayloadPool, RecordBatch } from '../fabric/index.ts';
+import type { EventLoop, Ps } from '../sim/index.ts';
+import type { NodeMemory } from './memory.ts';
 import type { HcaProfile } from './profile.ts';
 
 /** A 64-bit unsigned quantity; a number up to 2^53 − 1 is the fast form. */
@@ -222,4 +224,19 @@ export interface HcaCounters {
   qkeyViolations: number;
   dropped: number;
   contextMisses: number;
+}
+
+/** What an adapter is built of. */
+export interface EngineParts {
+  readonly loop: EventLoop;
+  /** Number of the node among all nodes. */
+  readonly entity: number;
+  readonly config: HcaConfig;
+  readonly memory: NodeMemory;
+  /** Where outgoing records go. */
+  readonly outbox: RecordBatch;
+  readonly pool: PayloadPool;
+  /** The arena of `pool` that this node's thread owns. */
+  readonly arena: number;
+  readonly trace?: HcaTrace | undefined;
 }
