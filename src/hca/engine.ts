@@ -80,7 +80,6 @@ export class Engine implements EventHandler {
     contextMisses: 0,
   };
   onAsyncEvent: ((event: AsyncEvent) => void) | null = null;
-
   // When each shared part is free again.
   engineFreePs = 0.5;
   hostReadFreePs = 0.5;

@@ -287,7 +287,7 @@ export interface TestQp {
   readonly host: Host;
 }
 
-/** Throws if a call was refused. */
+/** What a call made; throws if it was refused. */
 export function ok<T>(result: T | number): T {
   if (typeof result === 'number') throw new Error(`refused with errno ${result}`);
   return result;
@@ -397,6 +397,4 @@ export function send(a: TestQp, wr: SendWorkRequest, atPs = 0): number {
 }
 
 /** All completions, visible or not yet. */
-export function drain(cq: CqContext): WorkCompletion[] {
-  return cq.poll(1_000_000, Number.POSITIVE_INFINITY);
-}
+export const drain = (cq: CqContext): WorkCompletion[] => cq.poll(1_000_000, Number.POSITIVE_INFINITY);
