@@ -28,8 +28,9 @@ import {
   MAD_CLASS_CM,
   parseCmMad,
 } from '../wire/index.ts';
-import { CmConnection, type CmOwner, type CmPeer } from './cm-connection.ts';
+import { CmConnection } from './cm-connection.ts';
 import { CmLookup, CmLookupRequest, type LookupOwner, refuseLookup } from './cm-sidr.ts';
+import type { CmOwner, CmPeer } from './cm-states.ts';
 import { Gsi, type MadSource } from './gsi.ts';
 import type { Timers } from './timers.ts';
 

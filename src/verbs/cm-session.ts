@@ -20,7 +20,8 @@ import {
 } from '../wire/index.ts';
 import type { AhAttr } from './address-handle.ts';
 import type { CmAgent } from './cm-agent.ts';
-import type { CmConnection, CmOwner, CmPeer } from './cm-connection.ts';
+import type { CmConnection } from './cm-connection.ts';
+import type { CmOwner, CmPeer } from './cm-states.ts';
 import { ackTimeoutCode, applyReply, type CmRoute, noPath, pathAddress, requestAddress, requestPath } from './cm-route.ts';
 import type { CmLookup, CmLookupRequest, LookupOwner } from './cm-sidr.ts';
 import {

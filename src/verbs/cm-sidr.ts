@@ -14,7 +14,7 @@ import {
   type CmSidrReqRepr,
 } from '../wire/index.ts';
 import type { CmAgent } from './cm-agent.ts';
-import { type CmPeer, cmTimeoutPs } from './cm-connection.ts';
+import { type CmPeer, cmTimeoutPs } from './cm-states.ts';
 
 /** How long an answer is kept for repeated questions. */
 const KEEP_ANSWER_TIMEOUT = 20;

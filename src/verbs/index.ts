@@ -11,9 +11,11 @@
  *   work-request         work requests and completions as types; `wr-check` what is looked at before posting
  *   ibv                  the C names: `ibv.post_send(qp, wr)` → errno; `unsupported` those that are not here
  * Connections (librdmacm)
- *   cm-id                ids, event channels (`cm-channel`), the calls; `cm-types` constants and plain data, `cm-address` the address book
+ *   cm-id                ids and their calls (`cm-id-core` the inside, `cm-id-route` finding the way), event channels (`cm-channel`)
+ *   cm-manager           a program's librdmacm: devices, ports, listeners; `cm-types` constants and plain data, `cm-address` the address book
+ *   cm-session           one connection of an id: messages ↔ events; `cm-route` what its queue pair is set to
  *   cm-verbs             rdma_post_send and its kind
- *   cm-agent             the kernel's side: `cm-connection` the state machine, `cm-sidr` datagram services, `gsi` QP1, `timers`
+ *   cm-agent             the kernel's side: `cm-connection` the state machine (`cm-states` its vocabulary), `cm-sidr` datagram services, `gsi` QP1, `timers`
  * Small things
  *   enums, enum-strings, rates, gid, device-attr, errors, mailbox, verbs-object
  *   program              what a program is and what it is given
