@@ -10,6 +10,9 @@ import { InvariantError } from '../sim/index.ts';
 /** A slot holds a GRH (40 bytes) and the largest payload (4096 bytes), rounded up to a cache line. */
 export const SLOT_BYTES = 4160;
 
+/** Slots of an arena that are used at first; doubled whenever all are in flight. */
+const FIRST_WINDOW = 64;
+
 /** What must be handed to another thread to attach to the same pool. */
 export interface PayloadPoolShare {
   readonly data: ArrayBufferLike;
@@ -25,6 +28,8 @@ export class PayloadPool {
   readonly #references: Int32Array;
   readonly #slotsPerArena: number;
   readonly #cursor: Int32Array;
+  /** Slots of each arena in use so far: going round in few of them keeps their bytes in the processor's caches. */
+  readonly #window: Int32Array;
 
   constructor(share: PayloadPoolShare) {
     this.share = share;
@@ -32,6 +37,7 @@ export class PayloadPool {
     this.#references = new Int32Array(share.references);
     this.#slotsPerArena = share.slotsPerArena;
     this.#cursor = new Int32Array(share.arenas);
+    this.#window = new Int32Array(share.arenas).fill(Math.min(FIRST_WINDOW, share.slotsPerArena));
   }
 
   /** A new pool; pages are committed by the operating system only when they are first used. */
@@ -47,8 +53,8 @@ export class PayloadPool {
 
   /** Takes a free slot of `arena` with one reference. Only the thread that owns the arena may call it. Throws `InvariantError` when all are in use. */
   allocate(arena: number): number {
-    const size = this.#slotsPerArena;
-    const base = arena * size;
+    const size = this.#window[arena] as number;
+    const base = arena * this.#slotsPerArena;
     const references = this.#references;
     let cursor = this.#cursor[arena] as number;
     for (let i = 0; i < size; i++) {
@@ -60,7 +66,10 @@ export class PayloadPool {
         return slot;
       }
     }
-    throw new InvariantError(`payload arena ${arena} is exhausted (${size} slots in flight)`);
+    if (size === this.#slotsPerArena) throw new InvariantError(`payload arena ${arena} is exhausted (${size} slots in flight)`);
+    this.#window[arena] = Math.min(size * 2, this.#slotsPerArena);
+    this.#cursor[arena] = size;
+    return this.allocate(arena);
   }
 
   /** Adds `count` references: the kernel does so where a multicast packet is replicated. */
