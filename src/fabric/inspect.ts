@@ -69,10 +69,15 @@ export function waitingPackets(w: Wiring, k: KernelState): WaitingPacket[] {
         walk(k.fifoTails[port * w.queues + vl], port, outPort, (id) => (k.E[id * 8 + EV.size] >> 20) & 15);
         continue;
       }
-      const tails = k.Q[(port * w.queues + vl) * 16 + QUEUE.tails];
+      const at = (port * w.queues + vl) * 16;
+      const requests = k.Q[at + QUEUE.request];
+      const tailOf = (input: number): number => {
+        if (!k.hasRequest(port * w.queues + vl, input)) return -1;
+        return w.maskWords === 1 && requests === 1 << input ? k.Q[at + QUEUE.sole] : k.tails[k.Q[at + QUEUE.tails] + input];
+      };
       for (let i = 0; i < inputs; i++)
         walk(
-          k.tails[tails + i],
+          tailOf(i),
           base + i,
           () => port,
           () => vl,
@@ -169,7 +174,8 @@ export function assertConserved(w: Wiring, k: KernelState): void {
     for (let vl = 0; vl < w.vls; vl++) {
       const q = port * w.queues + vl;
       let underway = 0;
-      for (let i = 0; i < k.Q[q * 16 + QUEUE.ring]; i++) underway += k.QH[q * 32 + 12 + ((k.Q[q * 16 + QUEUE.head] + i) & 3)];
+      for (let i = 0; i < (k.Q[q * 16 + QUEUE.ring] & 15); i++)
+        underway += k.QH[q * 32 + 12 + (((k.Q[q * 16 + QUEUE.ring] >> 4) + i) & 3)];
       const sum = k.Q[q * 16 + QUEUE.credits] + underway + used[far * w.queues + vl];
       const room = w.roomBlocks[far * w.queues + vl];
       assert(

@@ -53,6 +53,8 @@ export interface KernelState {
   nextPs(): number;
   inject(words: Int32Array, times: Float64Array, wordIndex: number): void;
   eachPending(visit: (id: number) => void): void;
+  /** Whether an input has packets in a queue. */
+  hasRequest(queue: number, input: number): boolean;
   readonly F: Float64Array;
   readonly E: Int32Array;
   readonly P: Float64Array;
@@ -84,7 +86,7 @@ export const EV = { next: 2, key: 3, route: 4, size: 5, bytes: 6, group: 7 } as 
 /** Words of port records: 8 float64 in `P`, 16 int32 in `PI`. */
 export const PORT = { next: 0, free: 1, blockedSince: 2, waitPs: 3, bytes: 4, packets: 5, backlog: 12 } as const;
 /** Words of queue records: 16 int32 in `Q`; ring times at 4 … 7 of 8 in `QF`, ring blocks at 12 … 15 of 32 in `QH`. */
-export const QUEUE = { request: 0, credits: 1, turn: 2, tails: 3, ring: 4, head: 5 } as const;
+export const QUEUE = { request: 0, credits: 1, turn: 2, tails: 3, ring: 4, sole: 5 } as const;
 /** Scalars. */
 export const SCALAR = {
   now: 0,

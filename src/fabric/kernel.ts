@@ -134,8 +134,8 @@ export function makeKernel(env: KernelEnv): KernelState {
   const Q_CREDITS = 1;
   const Q_TURN = 2; // input whose turn it is
   const Q_TAILS = 3; // where its tails begin in `tails`
-  const Q_RING = 4; // credits under way in the ring
-  const Q_HEAD = 5;
+  const Q_RING = 4; // credits under way in the ring 0–3, the first one's place 4–5
+  const Q_SOLE = 5; // tail of the only input that has packets; then its word in `tails` does not count
   const queueBytes = new ArrayBuffer(NP * QUEUES * 64);
   const QF = new Float64Array(queueBytes); // ring times at 4 … 7
   const Q = new Int32Array(queueBytes);
@@ -154,8 +154,8 @@ export function makeKernel(env: KernelEnv): KernelState {
       if (peer[p] >= 0) Q[q * 16 + Q_CREDITS] = v < VLS ? w.roomBlocks[peer[p] * QUEUES + v] : UNLIMITED;
     }
   }
-  /** Tail of the circular list of packets from an input to a queue, −1 = empty. */
-  const tails = new Int32Array(tailEnd).fill(-1);
+  /** Tail of the circular list of packets from an input to a queue, where the input's request bit is set. */
+  const tails = new Int32Array(tailEnd);
   /** `fifo` switches: tail per (input port, VL), read port busy until, last VL read, outputs to arbitrate, time of the pending arbitration. */
   const fifoTails = new Int32Array(hasFifo ? NP * QUEUES : 1).fill(-1);
   const readBusy = new Float64Array(hasFifo ? NP : 1);
@@ -465,13 +465,14 @@ export function makeKernel(env: KernelEnv): KernelState {
   function giveCredit(up: number, vl: number, t: number, blocks: number): void {
     const q = up * QUEUES + vl;
     const at = q * 16;
-    const n = Q[at + Q_RING];
+    const ring = Q[at + Q_RING];
+    const n = ring & 15;
     if (n === 4 || (hasFifo && fifoPort[up] !== 0)) {
       creditEvent(up, vl, t, blocks);
       return;
     }
-    Q[at + Q_RING] = n + 1;
-    const head = Q[at + Q_HEAD];
+    Q[at + Q_RING] = ring + 1;
+    const head = ring >> 4;
     let i = n;
     while (i > 0) {
       const before = (head + i - 1) & 3;
@@ -570,18 +571,33 @@ export function makeKernel(env: KernelEnv): KernelState {
   /** Queues a packet of `input` (number within the switch) at output `port`, from time `t` on. */
   function enqueue(port: number, vl: number, input: number, id: number, t: number): void {
     const q = port * QUEUES + vl;
-    const x = Q[q * 16 + Q_TAILS] + input;
-    const tail = tails[x];
-    if (tail < 0) {
+    const at = q * 16;
+    const requests = Q[at + Q_REQUEST];
+    const bit = 1 << input;
+    if (!wide && requests === 0) {
       E[id * 8 + NEXT] = id;
-      if (wide) setRequest(q, input);
-      else Q[q * 16 + Q_REQUEST] |= 1 << input;
+      Q[at + Q_REQUEST] = bit;
+      Q[at + Q_SOLE] = id;
       if (lifetimes) headSince[id] = t;
-    } else {
+    } else if (!wide && requests === bit) {
+      const tail = Q[at + Q_SOLE];
       E[id * 8 + NEXT] = E[tail * 8 + NEXT];
       E[tail * 8 + NEXT] = id;
+      Q[at + Q_SOLE] = id;
+    } else {
+      const x = Q[at + Q_TAILS] + input;
+      if (!wide && (requests & (requests - 1)) === 0) tails[Q[at + Q_TAILS] + 31 - Math.clz32(requests)] = Q[at + Q_SOLE];
+      if (wide ? hasRequest(q, input) : (requests & bit) !== 0) {
+        const tail = tails[x];
+        E[id * 8 + NEXT] = E[tail * 8 + NEXT];
+        E[tail * 8 + NEXT] = id;
+      } else {
+        E[id * 8 + NEXT] = id;
+        setRequest(q, input);
+        if (lifetimes) headSince[id] = t;
+      }
+      tails[x] = id;
     }
-    tails[x] = id;
     const backlog = PI[port * 16 + I_BACKLOG];
     PI[port * 16 + I_BACKLOG] = backlog + 1;
     if (vl15 && vl === VLS) PI[port * 16 + I_VL15] += 1;
@@ -596,20 +612,41 @@ export function makeKernel(env: KernelEnv): KernelState {
     } else if (t < nextAt[port] && P[port * 8 + P_SINCE] >= 0) nextAt[port] = t; // blocked, but this one may fit
   }
 
+  /** Takes the first packet of `input` out of queue `q`. */
+  function takeHead(q: number, input: number, t: number): number {
+    const at = q * 16;
+    const requests = Q[at + Q_REQUEST];
+    const sole = !wide && requests === 1 << input;
+    const from = Q[at + Q_TAILS];
+    const tail = sole ? Q[at + Q_SOLE] : tails[from + input];
+    const id = E[tail * 8 + NEXT];
+    if (id !== tail) {
+      E[tail * 8 + NEXT] = E[id * 8 + NEXT];
+      if (lifetimes) headSince[E[id * 8 + NEXT]] = t;
+    } else if (sole) Q[at + Q_REQUEST] = 0;
+    else if (wide) clearRequest(q, input);
+    else {
+      const rest = requests & ~(1 << input);
+      Q[at + Q_REQUEST] = rest;
+      if ((rest & (rest - 1)) === 0) Q[at + Q_SOLE] = tails[from + 31 - Math.clz32(rest)];
+    }
+    return id;
+  }
+
   /** Counts the credits that have come for queue `q` by time `t`, and returns how many there are. */
   function credits(q: number, t: number): number {
     const at = q * 16;
     let sum = Q[at + Q_CREDITS];
-    let n = Q[at + Q_RING];
+    const ring = Q[at + Q_RING];
+    let n = ring & 15;
     if (n !== 0) {
-      let head = Q[at + Q_HEAD];
+      let head = ring >> 4;
       while (n > 0 && QF[q * 8 + 4 + head] <= t) {
         sum = (sum + QH[q * 32 + 12 + head]) | 0;
         head = (head + 1) & 3;
         n = (n - 1) | 0;
       }
-      Q[at + Q_HEAD] = head;
-      Q[at + Q_RING] = n;
+      Q[at + Q_RING] = n | (head << 4);
       Q[at + Q_CREDITS] = sum;
     }
     return sum;
@@ -621,6 +658,8 @@ export function makeKernel(env: KernelEnv): KernelState {
     if (wide) return pickWide(q, have);
     const at = q * 16;
     const requests = Q[at + Q_REQUEST];
+    if ((requests & (requests - 1)) === 0)
+      return (E[E[Q[at + Q_SOLE] * 8 + NEXT] * 8 + SIZE] & BLOCKS_MASK) <= have ? 31 - Math.clz32(requests) : -1;
     const from = Q[at + Q_TAILS];
     let m = requests & (-1 << Q[at + Q_TURN]);
     let rest = requests ^ m;
@@ -706,8 +745,8 @@ export function makeKernel(env: KernelEnv): KernelState {
     let next = Number.POSITIVE_INFINITY;
     for (let v = 0; v < VLS; v = (v + 1) | 0) {
       const q = port * QUEUES + v;
-      if (Q[q * 16 + Q_RING] !== 0 && (wide ? isRequested(q) : Q[q * 16 + Q_REQUEST] !== 0)) {
-        const first = QF[q * 8 + 4 + Q[q * 16 + Q_HEAD]];
+      if ((Q[q * 16 + Q_RING] & 15) !== 0 && (wide ? isRequested(q) : Q[q * 16 + Q_REQUEST] !== 0)) {
+        const first = QF[q * 8 + 4 + (Q[q * 16 + Q_RING] >> 4)];
         if (first < next) next = first;
       }
     }
@@ -775,21 +814,7 @@ export function makeKernel(env: KernelEnv): KernelState {
     const q = port * QUEUES + vl;
     const at = q * 16;
     const inPort = base[port] + input;
-    let id: number;
-    if (hasFifo && fifoPort[port] !== 0) id = takeFifo(q, port, input, t);
-    else {
-      const x = Q[at + Q_TAILS] + input;
-      const tail = tails[x];
-      id = E[tail * 8 + NEXT];
-      if (id === tail) {
-        tails[x] = -1;
-        if (wide) clearRequest(q, input);
-        else Q[at + Q_REQUEST] &= ~(1 << input);
-      } else {
-        E[tail * 8 + NEXT] = E[id * 8 + NEXT];
-        if (lifetimes) headSince[E[id * 8 + NEXT]] = t;
-      }
-    }
+    const id = hasFifo && fifoPort[port] !== 0 ? takeFifo(q, port, input, t) : takeHead(q, input, t);
     const size = E[id * 8 + SIZE];
     const blocks = size & BLOCKS_MASK;
     const bytes = E[id * 8 + BYTES];
@@ -1348,6 +1373,7 @@ export function makeKernel(env: KernelEnv): KernelState {
   // ---- head-of-queue life, packet life time ------------------------------------------------------------------------------------------------
   function headOf(port: number, q: number, input: number): number {
     if (hasFifo && fifoPort[port] !== 0) return fifoHead(port, q - port * QUEUES, input);
+    if (!wide && Q[q * 16 + Q_REQUEST] === 1 << input) return E[Q[q * 16 + Q_SOLE] * 8 + NEXT];
     return E[tails[Q[q * 16 + Q_TAILS] + input] * 8 + NEXT];
   }
 
@@ -1404,20 +1430,7 @@ export function makeKernel(env: KernelEnv): KernelState {
   /** Takes the first packet of `input` out of the queue of `vl` at `port` and drops it. */
   function discardHead(port: number, vl: number, input: number, t: number, reason: number): void {
     const q = port * QUEUES + vl;
-    let id: number;
-    if (hasFifo && fifoPort[port] !== 0) id = takeFifo(q, port, input, t);
-    else {
-      const x = Q[q * 16 + Q_TAILS] + input;
-      const tail = tails[x];
-      id = E[tail * 8 + NEXT];
-      if (id === tail) {
-        tails[x] = -1;
-        clearRequest(q, input);
-      } else {
-        E[tail * 8 + NEXT] = E[id * 8 + NEXT];
-        if (lifetimes) headSince[E[id * 8 + NEXT]] = t;
-      }
-    }
+    const id = hasFifo && fifoPort[port] !== 0 ? takeFifo(q, port, input, t) : takeHead(q, input, t);
     PI[port * 16 + I_BACKLOG] -= 1;
     if (vl === VLS) PI[port * 16 + I_VL15] -= 1;
     errors[port * ERRORS + ERR_DISCARD] += 1;
@@ -1782,6 +1795,7 @@ export function makeKernel(env: KernelEnv): KernelState {
     nextPs,
     inject,
     eachPending,
+    hasRequest,
     F,
     E,
     P,
