@@ -471,6 +471,8 @@ export function makeKernel(env: KernelEnv): KernelState {
       creditEvent(up, vl, t, blocks);
       return;
     }
+    if (t < X[SLICE_END] && processOf[up] !== Y[Y_PROCESS])
+      env.fail(`lookahead violated: credit for ${t} ps before ${X[SLICE_END]} ps`);
     Q[at + Q_RING] = ring + 1;
     const head = ring >> 4;
     let i = n;
