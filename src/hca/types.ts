@@ -194,7 +194,13 @@ export interface AsyncEvent {
   readonly portNum: number;
 }
 
-/** Receives the times of a message's stages, as the adapter goes through them. */
+/**
+ * Receives the times of a message's stages, as the adapter goes through them. In order, for the last packet of a message:
+ * sender `doorbell-arrived`, `entry-fetched`, `transmit-started`, `payload-read`, `tx-queue-entered` (then the wire);
+ * receiver `receive-pipeline`, `headers-checked`, `payload-written`, `completion-written` (of a receive);
+ * a READ's responder `response-started`, `response-read`, `response-tx-queue-entered`; its requester `payload-written`; and `completion-written` of the sender's own completion,
+ * where there is one. Each is the end of what it names.
+ */
 export interface HcaTrace {
   /** `message` is unique on its node: `messageId(qpn, counter)`. */
   stamp(message: number, stage: string, timePs: Ps): void;
