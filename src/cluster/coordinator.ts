@@ -82,6 +82,14 @@ export class Coordinator {
     this.#running = groups.map(() => false);
   }
 
+  /** True when nothing is left to happen, anywhere and ever. */
+  get isDrained(): boolean {
+    return (
+      this.#fabric.nextPs() === Number.POSITIVE_INFINITY &&
+      this.#groups.every((_, g) => this.#groupNext(g) === Number.POSITIVE_INFINITY)
+    );
+  }
+
   /**
    * One round: lets every party that may run do so. Returns `idle` when nothing is left to happen (before `untilPs`), `busy` when a group did not come back yet
    * (return to the event loop and call again), else `more`.

@@ -4,6 +4,7 @@
  */
 import { Packr } from 'msgpackr';
 import type { Ps } from '../sim/index.ts';
+import type { PlainError } from './solo.ts';
 import type { TraceEntry } from './trace-log.ts';
 
 /** From a program to a program, through the simulated out-of-band network. Arrives at `arrivalPs`. */
@@ -54,10 +55,7 @@ export interface NodeReport {
 /** Something broke inside the group: the simulator, or a program that broke the rules of virtual time. */
 export interface FailureMessage {
   readonly kind: 'failure';
-  readonly name: string;
-  readonly message: string;
-  readonly node: string;
-  readonly stack: string;
+  readonly error: PlainError;
 }
 
 export type GroupMessage = PeerMessage | LineMessage | FinishedMessage | GroupReport | FailureMessage;

@@ -124,7 +124,7 @@ export class NodeGroup {
   report(): GroupReport {
     return {
       kind: 'report',
-      events: this.loop.handled,
+      events: this.loop.handled - this.loop.catchUps,
       nodes: this.#nodeNames.map((name) => ({
         name,
         hash: this.#hcas.filter((hca) => hca.config.nodeName === name).flatMap((hca) => [...hca.hash()]),

@@ -54,10 +54,10 @@ function problem(file: string, message: string): ConfigError {
 /** The key under which a bundle finds this package: a `data:` module may not import a file. */
 export const LIBRARY_KEY = Symbol.for('heddle.library');
 
-/** Makes this package's public face known to bundles in this thread. */
+/** Makes that face of this package which programs see known to bundles in this thread. */
 export async function provideLibrary(): Promise<void> {
   const holder = globalThis as unknown as Record<symbol, unknown>;
-  holder[LIBRARY_KEY] ??= await import('../index.ts');
+  holder[LIBRARY_KEY] ??= await import('./program-library.ts');
 }
 
 async function bundle(path: string): Promise<string> {
@@ -67,7 +67,7 @@ async function bundle(path: string): Promise<string> {
     throw problem(path, `the program can not be read (${(error as NodeJS.ErrnoException).code ?? error})`);
   }
   const { build } = await import('esbuild');
-  const library = Object.keys(await import('../index.ts'));
+  const library = Object.keys(await import('./program-library.ts'));
   try {
     const result = await build({
       entryPoints: [resolve(path)],

@@ -10,12 +10,13 @@ import { LineOutput } from './line-output.ts';
 import type { GroupReport } from './messages.ts';
 import type { GroupConfig } from './node-group.ts';
 import { DEFAULT_PEER_NETWORK } from './peers.ts';
-import { placeNodes } from './placement.ts';
+import { placeNodes, poolSize } from './placement.ts';
 import { type ClusterPlan, planCluster } from './plan.ts';
 import { roleOf } from './program-host.ts';
 import { loadProgram, type ProgramSource, prepareProgram, provideLibrary } from './program-loader.ts';
 import { chooseRanks } from './ranks.ts';
 import { Session } from './session.ts';
+import { runSolo } from './solo.ts';
 import type { RunOptions, RunResult } from './types.ts';
 import { VERSION } from './version.ts';
 
@@ -37,11 +38,29 @@ export async function run(options: RunOptions): Promise<RunResult> {
 /** As `run`, with the program in hand: a replay has it in its record. */
 export async function runPrepared(options: RunOptions, source: ProgramSource): Promise<RunResult> {
   const meter = { wall: performance.now(), cpu: process.cpuUsage() };
+  const watchdogMs = options.watchdogMs ?? DEFAULT_WATCHDOG_MS;
+  if ((options.placement ?? 'pool') !== 'pool' || poolSize(options.topology.nodes.length, options.workers) > 1)
+    return runHere({ options, source });
+  const result = await runSolo(options, source, watchdogMs);
+  return { ...result, run: { ...result.run, ...elapsed(meter), placement: 'pool', workers: 1 } };
+}
+
+/** What `runHere` needs. */
+export interface RunInput {
+  readonly options: RunOptions;
+  readonly source: ProgramSource;
+  /** Cells of a watchdog in another thread. */
+  readonly marker?: Int32Array;
+}
+
+/** Runs with the fabric in the calling thread. */
+export async function runHere({ options, source, marker }: RunInput): Promise<RunResult> {
+  const meter = { wall: performance.now(), cpu: process.cpuUsage() };
   if (source.kind === 'bundle') await provideLibrary();
   const program = await loadProgram(source);
   const ranks = chooseRanks(options.topology, program.meta.roles === 'client-server', options);
   const placement = options.placement ?? 'pool';
-  const groups = placeNodes(options.topology.nodes.length, ranks, placement, options.workers);
+  const groups = placeNodes(options.topology.nodes.length, ranks, placement, placement === 'pool' ? options.workers : undefined);
   const plan = planCluster(options, groups);
   const pool = PayloadPool.create(groups.length, slotsPerGroup(groups));
   const hops = options.breakdown === true ? new HopLog() : null;
@@ -52,6 +71,7 @@ export async function runPrepared(options: RunOptions, source: ProgramSource): P
     pool,
     inline: placement === 'inline',
     watchdogMs: options.watchdogMs ?? DEFAULT_WATCHDOG_MS,
+    marker,
   });
   try {
     const names = ranks.map((node) => plan.nodeNames[node] as string);
@@ -64,6 +84,7 @@ export async function runPrepared(options: RunOptions, source: ProgramSource): P
     });
     output.flush(coordinator.lines, Number.POSITIVE_INFINITY);
     const reports = await session.reports();
+    if (coordinator.isDrained) assertConserved(fabric, pool);
     const values = collectValues({ coordinator, names, fabric, reports, options });
     const workers = placement === 'inline' ? 0 : groups.length;
     return {
@@ -86,7 +107,7 @@ export async function runPrepared(options: RunOptions, source: ProgramSource): P
         hash: runHash(fabric, reports, values, output),
         seed: options.seed ?? 1,
         version: VERSION,
-        simulatedPs: coordinator.nowPs,
+        simulatedPs: simulatedPs(coordinator, names.length),
         packets: fabric.stats().delivered,
         packetHops: fabric.stats().packetHops,
         events: fabric.stats().events + reports.reduce((sum, report) => sum + report.events, 0),
@@ -98,6 +119,12 @@ export async function runPrepared(options: RunOptions, source: ProgramSource): P
   } finally {
     await session.close();
   }
+}
+
+/** Until the last program returned; what adapters still did then (a retry timer that finds nothing to do) is not counted. */
+function simulatedPs(coordinator: Coordinator, ranks: number): number {
+  if (coordinator.finished.length < ranks) return coordinator.nowPs;
+  return Math.max(0, ...coordinator.finished.map((message) => message.timePs));
 }
 
 function slotsPerGroup(groups: readonly (readonly number[])[]): number {

@@ -4,11 +4,12 @@
  */
 import vm from 'node:vm';
 import { type PayloadPool, RecordBatch } from '../fabric/index.ts';
-import { DeadlockError, inMacrotask, InvariantError, ProgramError, setRunMarker } from '../sim/index.ts';
+import { inMacrotask, InvariantError, ProgramError, setRunMarker } from '../sim/index.ts';
 import { Coordinator, type CutOptions, type FabricParty, type GroupParty } from './coordinator.ts';
 import { InlineGroup } from './inline-group.ts';
-import type { FailureMessage, GroupReport } from './messages.ts';
+import type { GroupReport } from './messages.ts';
 import { type GroupConfig, NodeGroup } from './node-group.ts';
+import { reviveError } from './solo.ts';
 import { installVirtualClocks } from './virtual-clock.ts';
 import { endlessLoopMessage, WorkerGroup } from './worker-group.ts';
 
@@ -22,6 +23,8 @@ export interface SessionOptions {
   readonly pool: PayloadPool;
   readonly inline: boolean;
   readonly watchdogMs: number;
+  /** Inline: cells of a watchdog in another thread. Without it, V8's own watches. */
+  readonly marker?: Int32Array | undefined;
 }
 
 export class Session {
@@ -30,13 +33,16 @@ export class Session {
   readonly #configs: readonly Omit<GroupConfig, 'pool'>[];
   readonly #watchdogMs: number;
   readonly #undo: (() => void)[] = [];
-  readonly #marker = new Int32Array(2);
+  readonly #marker: Int32Array;
+  readonly #watchedFromOutside: boolean;
 
   private constructor(options: SessionOptions, groups: (InlineGroup | WorkerGroup)[], inlineGroup: NodeGroup | null) {
     this.#groups = groups;
     this.#inlineGroup = inlineGroup;
     this.#configs = options.configs;
     this.#watchdogMs = options.watchdogMs;
+    this.#marker = options.marker ?? new Int32Array(2);
+    this.#watchedFromOutside = options.marker !== undefined;
   }
 
   /** Builds all groups, in this thread or in workers. */
@@ -68,7 +74,7 @@ export class Session {
     const coordinator = new Coordinator(fabric, this.#groups, cut);
     for (;;) {
       const done = await inMacrotask(() => this.#guarded(() => slice(coordinator)));
-      if (coordinator.failure !== null) throw revive(coordinator.failure);
+      if (coordinator.failure !== null) throw reviveError(coordinator.failure.error);
       const goOn = look(coordinator);
       if (done || !goOn) return coordinator;
     }
@@ -97,6 +103,7 @@ export class Session {
   #guarded(work: () => boolean): boolean {
     if (this.#inlineGroup === null) return work();
     setRunMarker(this.#marker);
+    if (this.#watchedFromOutside) return work();
     const holder = globalThis as { heddleSlice?: () => boolean };
     holder.heddleSlice = work;
     try {
@@ -125,12 +132,4 @@ function slice(coordinator: Coordinator): boolean {
     }
   } while (performance.now() < until);
   return false;
-}
-
-/** Makes the error of another thread one of this thread again. */
-function revive(failure: FailureMessage): Error {
-  if (failure.name === 'ProgramError')
-    return new ProgramError(failure.node, failure.message.replace(`node ${failure.node}: `, ''));
-  if (failure.name === 'DeadlockError') return new DeadlockError(failure.message);
-  return new InvariantError(`${failure.message}\n${failure.stack}`);
 }

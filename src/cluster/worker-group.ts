@@ -16,11 +16,11 @@ export interface WorkerInput {
   readonly channel: ThreadChannelShare;
 }
 
-/** The module that a worker runs: built JavaScript, since Node 20 loads no TypeScript in a worker. From source, the build beside it is used. */
-function workerUrl(): URL {
+/** A module that a worker runs: built JavaScript, since Node 20 loads no TypeScript in a worker. From source, the build beside it is used. */
+export function workerUrl(name: 'worker' | 'solo-worker'): URL {
   return import.meta.url.endsWith('.ts')
-    ? new URL('../../dist/cluster/worker.js', import.meta.url)
-    : new URL('./worker.js', import.meta.url);
+    ? new URL(`../../dist/cluster/${name}.js`, import.meta.url)
+    : new URL(`./${name}.js`, import.meta.url);
 }
 
 export class WorkerGroup implements GroupParty {
@@ -40,7 +40,7 @@ export class WorkerGroup implements GroupParty {
     this.#watchdogMs = watchdogMs;
     this.#channel = ThreadChannel.create(config.nodes.length);
     const input: WorkerInput = { config, channel: this.#channel.share };
-    this.#worker = new Worker(workerUrl(), { workerData: input, name: `heddle-nodes-${config.group}` });
+    this.#worker = new Worker(workerUrl('worker'), { workerData: input, name: `heddle-nodes-${config.group}` });
     this.#worker.on('error', (error) => {
       this.#error ??= error;
     });

@@ -4,9 +4,10 @@
  * It never returns to its event loop (programs are resumed from one long macrotask), so nothing real can reach a simulated program.
  */
 import { workerData } from 'node:worker_threads';
-import { ProgramError, setRunMarker } from '../sim/index.ts';
-import type { FailureMessage, PeerMessage } from './messages.ts';
+import { setRunMarker } from '../sim/index.ts';
+import type { PeerMessage } from './messages.ts';
 import { NodeGroup } from './node-group.ts';
+import { plainError } from './solo.ts';
 import { CTL_MARKER, CTL_READY, OP_REPORT, OP_RUN, ThreadChannel } from './thread-channel.ts';
 import { installVirtualClocks } from './virtual-clock.ts';
 import type { WorkerInput } from './worker-group.ts';
@@ -38,18 +39,12 @@ function serve(group: NodeGroup): void {
         for (const message of group.takeMessages()) stream.push(message);
       } catch (error) {
         failed = true;
-        stream.push(describeFailure(error, group.loop.nowPs));
+        const plain = plainError(error);
+        stream.push({ kind: 'failure', error: { ...plain, stack: `at ${group.loop.nowPs} ps: ${plain.stack}` } });
       }
     } else if (operation === OP_REPORT) stream.push(group.report());
     recordsIn.clear();
     channel.answer(group.nextPs(), group.waitsForRoom(), failed ? 0 : group.outbox.count);
     group.outbox.clear();
   }
-}
-
-/** An error as data: it crosses to the coordinator's thread, which throws it again. */
-function describeFailure(error: unknown, nowPs: number): FailureMessage {
-  const known = error instanceof Error ? error : new Error(String(error));
-  const node = error instanceof ProgramError ? error.node : '';
-  return { kind: 'failure', name: known.name, message: known.message, node, stack: `at ${nowPs} ps: ${known.stack ?? ''}` };
 }

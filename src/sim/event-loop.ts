@@ -24,6 +24,8 @@ export class EventLoop {
   nowPs: Ps = 0;
   /** Events handled so far. */
   handled = 0;
+  /** Events among them that only let a thread catch up: how many there are depends on what else shares the loop. */
+  catchUps = 0;
   /** The limit of the `runUntil` under way: nothing from outside can arrive before it. */
   limitPs: Ps = 0;
 

@@ -120,7 +120,9 @@ export class SimThread implements EventHandler {
 
   /** Lets the simulation catch up with the thread's own time. */
   sync(): Promise<void> {
-    return this.isSynced ? Promise.resolve() : this.sleep(0);
+    if (this.isSynced) return Promise.resolve();
+    this.loop.catchUps++;
+    return this.sleep(0);
   }
 
   /** @internal An event of this thread: 0 starts the body, any other kind is the token of a wait. */

@@ -1,0 +1,42 @@
+/** The body of the worker thread that holds a whole run (`solo.ts`). */
+import { parentPort, workerData } from 'node:worker_threads';
+import { runHere } from './run.ts';
+import { plainError, type SoloInput, type SoloMessage } from './solo.ts';
+import type { OutputLine } from './types.ts';
+
+const { options, source, marker } = workerData as SoloInput;
+
+function say(message: SoloMessage): void {
+  parentPort?.postMessage(message);
+}
+
+let lines: OutputLine[] = [];
+
+/** Lines go out in batches: one a slice, not one a line. */
+function flushLines(): void {
+  if (lines.length > 0) say({ kind: 'lines', lines });
+  lines = [];
+}
+
+runHere({
+  options: {
+    ...options,
+    placement: 'inline',
+    onLine: (line) => lines.push(line),
+    onProgress: (progress) => {
+      flushLines();
+      say({ kind: 'progress', progress });
+    },
+  },
+  source,
+  marker: new Int32Array(marker),
+}).then(
+  (result) => {
+    flushLines();
+    say({ kind: 'result', result });
+  },
+  (error: unknown) => {
+    flushLines();
+    say({ kind: 'error', error: plainError(error) });
+  },
+);
