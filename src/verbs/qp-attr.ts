@@ -124,24 +124,6 @@ interface RtsMays {
   UC: Alternate | 'qpAccessFlags' | 'pathMigState';
   UD: 'qkey';
 }
-interface SqdMays {
-  RC:
-    | Alternate
-    | 'portNum'
-    | 'ahAttr'
-    | 'timeout'
-    | 'retryCnt'
-    | 'rnrRetry'
-    | 'maxRdAtomic'
-    | 'maxDestRdAtomic'
-    | 'qpAccessFlags'
-    | 'pkeyIndex'
-    | 'minRnrTimer'
-    | 'pathMigState';
-  UC: Alternate | 'ahAttr' | 'qpAccessFlags' | 'pkeyIndex' | 'pathMigState';
-  UD: 'pkeyIndex' | 'qkey';
-}
-
 /** Nothing but the new state. */
 interface BareState {
   readonly qpState: State<'RESET'> | State<'ERR'>;
@@ -155,10 +137,14 @@ type BackToRts<T extends Transport> = {
   readonly qpState: State<'RTS'>;
   readonly curQpState: State<'RTS'> | State<'SQD'> | (T extends 'RC' ? never : State<'SQE'>);
 } & May<RtsMays[T]>;
-type ToSqd<T extends Transport> = { readonly qpState: State<'SQD'>; readonly enSqdAsyncNotify?: boolean } & May<SqdMays[T]>;
+interface ToSqd {
+  readonly qpState: State<'SQD'>;
+  /** Raises SQ_DRAINED when what is under way is done. */
+  readonly enSqdAsyncNotify?: boolean;
+}
 
 /**
  * What `QueuePair.modify` takes without a mask: the new state decides which attributes are needed and which may come with it.
- * Changes within one state (INIT→INIT, or P_Key and port again) are made with an explicit mask.
+ * Changes within one state (INIT→INIT, SQD→SQD) are made with an explicit mask.
  */
-export type QpTransition<T extends Transport> = BareState | ToInit<T> | ToRtr<T> | ToRts<T> | BackToRts<T> | ToSqd<T>;
+export type QpTransition<T extends Transport> = BareState | ToInit<T> | ToRtr<T> | ToRts<T> | BackToRts<T> | ToSqd;

@@ -64,6 +64,9 @@ function transitions(rc: QueuePair<'RC'>, uc: QueuePair<'UC'>, ud: QueuePair<'UD
   uc.modify({ qpState: QpState.RTS });
   // @ts-expect-error RC in SQE does not exist
   rc.modify({ qpState: QpState.RTS, curQpState: QpState.SQE });
+  rc.modify({ qpState: QpState.SQD, enSqdAsyncNotify: true });
+  // @ts-expect-error on the way to SQD nothing else changes
+  rc.modify({ qpState: QpState.SQD, timeout: 3 });
   // @ts-expect-error RESET takes nothing
   rc.modify({ qpState: QpState.RESET, qkey: 1 });
 }
