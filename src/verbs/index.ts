@@ -39,7 +39,7 @@ export { Errno, type ErrnoCode, VerbsError } from './errors.ts';
 export * from './gid.ts';
 export { Gsi, type MadHandler, type MadSource, type MadTarget } from './gsi.ts';
 export { ibv, rdma } from './ibv.ts';
-export { incRkey, MemoryRegion, MemoryWindow, type Registrable } from './memory.ts';
+export { incRkey, MemoryRegion, MemoryWindow, type PayloadFree, type Registrable } from './memory.ts';
 export * from './program.ts';
 export { initAhFromWc, ProtectionDomain } from './protection-domain.ts';
 export { maskOf, type QpAttr, type QpAttrState, type QpCap, type QpTransition } from './qp-attr.ts';

@@ -10,8 +10,13 @@ import type { ProtectionDomain } from './protection-domain.ts';
 import { VerbsObject } from './verbs-object.ts';
 import type { Sge } from './work-request.ts';
 
-/** What can be registered: bytes, a whole buffer, or a number of fresh bytes. */
-export type Registrable = Uint8Array | ArrayBuffer | SharedArrayBuffer | number;
+/** Memory without bytes: it has addresses, keys and rights, and traffic costs the same simulated time, but nothing is moved. Not in libibverbs. */
+export interface PayloadFree {
+  readonly payloadFreeBytes: number;
+}
+
+/** What can be registered: bytes, a whole buffer, a number of fresh bytes, or memory that holds nothing. */
+export type Registrable = Uint8Array | ArrayBuffer | SharedArrayBuffer | number | PayloadFree;
 
 const PAGE_BYTES = 4096;
 const REMOTE_CHANGES = Access.REMOTE_WRITE | Access.REMOTE_ATOMIC;
@@ -36,7 +41,11 @@ function checkAccess(verb: string, access: number): void {
     throw new VerbsError(verb, 'EINVAL', 'remote write and remote atomic need local write');
 }
 
-function toBytes(context: Context, memory: Registrable): Uint8Array {
+function isPayloadFree(memory: Registrable): memory is PayloadFree {
+  return typeof memory === 'object' && 'payloadFreeBytes' in memory;
+}
+
+function toBytes(context: Context, memory: Exclude<Registrable, PayloadFree>): Uint8Array {
   if (typeof memory === 'number') return context.alloc(memory);
   return memory instanceof Uint8Array ? memory : new Uint8Array(memory);
 }
@@ -44,7 +53,7 @@ function toBytes(context: Context, memory: Registrable): Uint8Array {
 /** `struct ibv_mr`: made by `ProtectionDomain.regMr`. */
 export class MemoryRegion extends VerbsObject {
   readonly pd: ProtectionDomain;
-  /** The registered bytes, live. */
+  /** The registered bytes, live; none for a payload-free region. */
   readonly bytes: Uint8Array;
   /** The address of the first byte, as work requests and peers name it. */
   readonly addr: number;
@@ -61,10 +70,11 @@ export class MemoryRegion extends VerbsObject {
     const { context } = pd;
     checkAccess('ibv_reg_mr', access);
     if (memory === 0) throw new VerbsError('ibv_reg_mr', 'EINVAL', 'a region has at least one byte');
-    this.bytes = toBytes(context, memory);
-    this.length = this.bytes.length;
-    if (this.length === 0) throw new VerbsError('ibv_reg_mr', 'EINVAL', 'a region has at least one byte');
-    const own = context.addressOf(this.bytes);
+    const bytes = isPayloadFree(memory) ? null : toBytes(context, memory);
+    this.bytes = bytes ?? new Uint8Array(0);
+    this.length = isPayloadFree(memory) ? memory.payloadFreeBytes : this.bytes.length;
+    if (!(this.length > 0)) throw new VerbsError('ibv_reg_mr', 'EINVAL', 'a region has at least one byte');
+    const own = bytes === null ? context.memory.reserve(this.length) : context.addressOf(bytes);
     this.addr = iova ?? ((access & Access.ZERO_BASED) === 0 ? own : 0);
     if (!Number.isSafeInteger(this.addr) || this.addr < 0)
       throw new VerbsError('ibv_reg_mr', 'EINVAL', `${this.addr} is no address`);
@@ -75,7 +85,7 @@ export class MemoryRegion extends VerbsObject {
     this.access = access;
     this.key = handle(
       'ibv_reg_mr',
-      context.hca.registerMemory({ pd: pd.handle, addr: own, length: this.length, access, bytes: this.bytes, iova: this.addr }),
+      context.hca.registerMemory({ pd: pd.handle, addr: own, length: this.length, access, bytes, iova: this.addr }),
     );
     this.lkey = this.key.lkey;
     this.rkey = this.key.rkey;
@@ -98,6 +108,8 @@ export class MemoryRegion extends VerbsObject {
    */
   waitForChange(offset = 0, length = this.length - offset, predicate?: (bytes: Uint8Array) => boolean): Promise<void> {
     this.requireOpen('poll memory');
+    if (this.bytes.length === 0)
+      throw new VerbsError('poll memory', 'EOPNOTSUPP', 'a payload-free region holds nothing to look at');
     if (!(offset >= 0 && length >= 1 && offset + length <= this.length))
       throw new VerbsError('poll memory', 'EFAULT', `bytes ${offset} … ${offset + length - 1} are not in the region`);
     return this.pd.context.watch(this, offset, length, predicate);

@@ -9,6 +9,7 @@ import {
   type ProtectionDomain,
   type QpEndpoint,
   type QueuePair,
+  type Registrable,
   SendFlags,
   WcFlags,
   WcOpcode,
@@ -220,4 +221,35 @@ describe('RC transfers through the verbs', () => {
       },
     ]);
   });
+
+  it('costs the same time without payload, and moves nothing', async () => {
+    const bytes = 65536;
+    expect(await timeOfWrite({ payloadFreeBytes: bytes })).toBe(await timeOfWrite(bytes));
+    expect(await timeOfWrite({ payloadFreeBytes: bytes })).toBeGreaterThan(16_000_000);
+  });
 });
+
+/** Time of a write of 65536 bytes from post to completion. */
+async function timeOfWrite(memory: Registrable): Promise<unknown> {
+  const [time] = await runWorld([
+    async (self) => {
+      const { qp, cq, pd, peer } = await connectRc(self, 65536);
+      const mr = pd.regMr(memory, ALL);
+      await self.sleepUs(200);
+      const before = self.thread.nowPs;
+      qp.postSend({
+        opcode: Opcode.RDMA_WRITE,
+        sendFlags: SendFlags.SIGNALED,
+        sge: [mr.sge()],
+        remoteAddr: peer.addr,
+        rkey: peer.rkey,
+      });
+      expect((await cq.wait())[0].status).toBe(WcStatus.SUCCESS);
+      return self.thread.nowPs - before;
+    },
+    async (self) => {
+      await connectRc(self, 65536);
+    },
+  ]);
+  return time;
+}
