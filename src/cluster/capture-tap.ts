@@ -74,6 +74,11 @@ export class CaptureTap {
     for (const { timePs: time, point, damaged, frame } of ready) this.#writer.writeFrame(time, point, damaged, frame);
   }
 
+  /** Hands what was written to the operating system: whole packets only, so that a run which is stopped leaves a file that can be read. */
+  flush(): void {
+    this.#writer.flush();
+  }
+
   /** Writes the rest and closes the file. A second call does nothing. */
   close(): void {
     this.flushUntil(Number.POSITIVE_INFINITY);

@@ -17,6 +17,8 @@ import type { RunOptions } from './types.ts';
 export const SUBNET_PREFIX = 0xfe80000000000000n;
 /** Receive buffer of an adapter port, per VL: 32 KiB, enough for the credit round trip of the fastest links. */
 const HOST_BUFFER_BLOCKS = 512;
+/** From freed buffer room to the credit update decoded at the other end, propagation apart: flow-control packets are sent as room comes free, and wait behind one packet at most. */
+const CREDIT_RETURN_PS = 50_000;
 const LFT_DROP = 255;
 
 export interface ClusterPlan {
@@ -192,6 +194,7 @@ function fabricSpec(
         lmc: subnet.lids.lmc,
         dataVls: qos.operationalVls,
         bufferBlocks: HOST_BUFFER_BLOCKS,
+        creditReturnPs: CREDIT_RETURN_PS,
         sl2vl: Uint8Array.from(qos.slToVl),
         vlArb: arbitrationOf(qos),
         sinkPsPerByte: profile.hostWritePsPerByte,
@@ -213,6 +216,7 @@ function switchSpec(topology: Topology, subnet: SubnetPlan, s: number): SwitchSp
     model: node.model,
     latencyPs: node.latencyPs,
     bufferBlocks: node.bufferBlocks,
+    creditReturnPs: CREDIT_RETURN_PS,
     dataVls: node.qos.operationalVls,
     lft: ports.slice(s * stride, (s + 1) * stride).map((port) => (port === 0xff ? LFT_DROP : port)),
     ...(members.length === 0 ? {} : { mft: Array.from({ length: MULTICAST_LIDS }, (_, i) => [0xc000 + i, members] as const) }),

@@ -15,6 +15,7 @@ import { type ClusterPlan, planCluster } from './plan.ts';
 import { roleOf } from './program-host.ts';
 import { loadProgram, type ProgramSource, prepareProgram, provideLibrary } from './program-loader.ts';
 import { chooseRanks } from './ranks.ts';
+import { RunCapture } from './run-capture.ts';
 import { Session } from './session.ts';
 import { runSolo } from './solo.ts';
 import type { RunOptions, RunResult } from './types.ts';
@@ -64,7 +65,12 @@ export async function runHere({ options, source, marker }: RunInput): Promise<Ru
   const plan = planCluster(options, groups);
   const pool = PayloadPool.create(groups.length, slotsPerGroup(groups));
   const hops = options.breakdown === true ? new HopLog() : null;
-  const fabric = createFabric(plan.fabric, { pool, ...(hops === null ? {} : { trace: (...hop) => hops.add(...hop) }) });
+  const capture = RunCapture.of(options, plan.subnet.ports, ranks, pool);
+  const fabric = createFabric(plan.fabric, {
+    pool,
+    ...(hops === null ? {} : { trace: (...hop) => hops.add(...hop) }),
+    ...capture?.fabricOptions,
+  });
   const configs = groupConfigs({ options, plan, groups, ranks, source });
   const session = await Session.start({
     configs,
@@ -74,10 +80,12 @@ export async function runHere({ options, source, marker }: RunInput): Promise<Ru
     marker,
   });
   try {
+    capture?.open(fabric);
     const names = ranks.map((node) => plan.nodeNames[node] as string);
     const output = new LineOutput((rank) => ({ node: names[rank] as string, role: roleOf(program, rank) }), options.onLine);
     const coordinator = await session.drive(fabric, plan.cut(ranks, groups, options.untilPs), (current) => {
       output.flush(current.lines, current.nowPs);
+      capture?.flush(fabric.nowPs);
       const { packetHops, events } = fabric.stats();
       options.onProgress?.({ simulatedPs: current.nowPs, packetHops, events });
       return current.finished.every((message) => message.error === undefined);
@@ -117,6 +125,7 @@ export async function runHere({ options, source, marker }: RunInput): Promise<Ru
       },
     };
   } finally {
+    capture?.close();
     await session.close();
   }
 }

@@ -7,8 +7,12 @@ import { MessageStream } from './messages.ts';
 
 /** Bytes of a message stream that one exchange can carry each way. */
 const STREAM_BYTES = 1 << 20;
-/** Turns of the waiting loop before the thread sleeps: some microseconds, more than a short window takes. */
-const SPINS = 4000;
+/**
+ * Turns of a waiting loop before the thread sleeps. The most is some ten microseconds, more than a short window takes; where the other side rarely answers within the
+ * budget (more threads than cores), spinning only takes the core away from it, so the budget follows what happened lately.
+ */
+const MOST_SPINS = 4096;
+const LEAST_SPINS = 16;
 
 /** Indices in the control words. */
 const CTL_COMMAND = 0;
@@ -52,6 +56,7 @@ export class ThreadChannel {
   readonly recordsIn: RecordBatch;
   readonly recordsOut: RecordBatch;
   readonly stream = new MessageStream();
+  #spins = MOST_SPINS;
   readonly #streamIn: Uint8Array;
   readonly #streamOut: Uint8Array;
 
@@ -100,13 +105,25 @@ export class ThreadChannel {
   awaitDone(timeoutMs: number): boolean {
     const control = this.control;
     const wanted = Atomics.load(control, CTL_COMMAND);
-    for (let i = 0; i < SPINS; i++) if (Atomics.load(control, CTL_DONE) === wanted) return true;
+    if (this.#spinWhile(CTL_DONE, (wanted - 1) | 0)) return true;
     // A wake-up may be the late notice of an answer that the spinning saw already: only the number counts.
     for (;;) {
       const seen = Atomics.load(control, CTL_DONE);
       if (seen === wanted) return true;
       if (Atomics.wait(control, CTL_DONE, seen, timeoutMs) === 'timed-out') return Atomics.load(control, CTL_DONE) === wanted;
     }
+  }
+
+  /** Spins while a control word has a value; true if it changed within the budget. */
+  #spinWhile(word: number, value: number): boolean {
+    const control = this.control;
+    for (let i = this.#spins; i > 0; i--) {
+      if (Atomics.load(control, word) === value) continue;
+      this.#spins = Math.min(MOST_SPINS, this.#spins * 2);
+      return true;
+    }
+    this.#spins = Math.max(LEAST_SPINS, this.#spins >> 1);
+    return false;
   }
 
   /** Coordinator: what the worker answered. */
@@ -125,8 +142,8 @@ export class ThreadChannel {
   /** Worker: waits for command number `last + 1` and returns what it asks for. */
   awaitCommand(last: number): { operation: number; piece: Uint8Array; last: boolean } {
     const control = this.control;
-    let spins = 0;
-    while (Atomics.load(control, CTL_COMMAND) === last) if (++spins > SPINS) Atomics.wait(control, CTL_COMMAND, last);
+    if (!this.#spinWhile(CTL_COMMAND, last))
+      while (Atomics.load(control, CTL_COMMAND) === last) Atomics.wait(control, CTL_COMMAND, last);
     this.recordsIn.count = control[CTL_RECORDS_IN] as number;
     return {
       operation: control[CTL_OPERATION] as number,

@@ -29,7 +29,7 @@ function serve(group: NodeGroup): void {
   Atomics.store(control, CTL_READY, 1);
   let pending: PeerMessage[] = [];
   let failed = false;
-  for (let commands = 0; ; commands++) {
+  for (let commands = 0; ; commands = (commands + 1) | 0) {
     const { operation, piece, last } = channel.awaitCommand(commands);
     if (piece.length > 0) pending.push(...(stream.read(piece, last) as PeerMessage[]));
     if (!failed && operation === OP_RUN) {
