@@ -836,12 +836,12 @@ export function makeKernel(env: KernelEnv): KernelState {
       P[p8 + P_SINCE] = -1;
     }
     X[HOPS] += 1;
-    if (trace !== null) trace(origin[id * 4 + SOURCE], origin[id * 4 + NUMBER], port, vl, F[id * 4], t, end);
+    if (trace !== null) trace(origin[id * 4 + SOURCE], origin[id * 4 + NUMBER], port, vl === VLS ? 15 : vl, F[id * 4], t, end);
     if (multicast && (E[id * 8 + ROUTE] & 0xffff) >= 0xc000) multicastSent[port] += 1;
     if (port < SWITCH_PORTS) releaseRoom(id, inPort, end);
     else if (closedHere) nextOfClosed(port, end);
     if (records && port >= SWITCH_PORTS) sendFreed(port, vl, id, end);
-    if (capture !== null && capture.ports[port] !== 0) capture.packet(port, true, end, cold, id * 16, vl);
+    if (capture !== null && capture.ports[port] !== 0) capture.packet(port, true, end, cold, id * 16, vl === VLS ? 15 : vl);
     if (bitErrors) damage(port, id, bytes);
 
     if (hasFifo && fifoPort[port] !== 0) {
@@ -886,11 +886,11 @@ export function makeKernel(env: KernelEnv): KernelState {
   // ==== arrivals ============================================================================================================================
   function onArrival(inPort: number, id: number, t: number): void {
     if (faults && lostOnLink(inPort, id, t - hopPs[peer[inPort]])) return;
+    if (capture !== null && capture.ports[inPort] !== 0) captureArrival(inPort, id, t);
     if (bitErrors && (E[id * 8 + ROUTE] & DAMAGED) !== 0) {
       receiveError(inPort, id, t);
       return;
     }
-    if (capture !== null && capture.ports[inPort] !== 0) captureArrival(inPort, id, t);
     if (vl15 && ((E[id * 8 + SIZE] >> 16) & 15) === VLS && !roomForVl15(inPort, id, t)) return;
     if (multicast && (E[id * 8 + ROUTE] & 0xffff) >= 0xc000) {
       replicate(inPort, id, t, false);
@@ -970,12 +970,11 @@ export function makeKernel(env: KernelEnv): KernelState {
 
   function onDelivery(inPort: number, id: number, t: number): void {
     if (faults && lostOnLink(inPort, id, t - propagationPs[inPort] - serialPs(inPort, E[id * 8 + BYTES]))) return;
+    if (capture !== null && capture.ports[inPort] !== 0) captureReceived(inPort, id, t);
     if (bitErrors && (E[id * 8 + ROUTE] & DAMAGED) !== 0) {
       receiveError(inPort, id, t);
       return;
     }
-    if (capture !== null && capture.ports[inPort] !== 0)
-      capture.packet(inPort, false, t, cold, id * 16, (E[id * 8 + SIZE] >> 16) & 15);
     const bytes = E[id * 8 + BYTES];
     const source = origin[id * 4 + SOURCE];
     const host = inPort - SWITCH_PORTS;
@@ -1262,7 +1261,14 @@ export function makeKernel(env: KernelEnv): KernelState {
     // the time on the wire: all of it has come in, before the switch's latency
     const from = peer[inPort];
     const wire = t - hopPs[from] + propagationPs[from] + serialPs(inPort, E[id * 8 + BYTES]);
-    if (capture !== null) capture.packet(inPort, false, wire, cold, id * 16, (E[id * 8 + SIZE] >> 16) & 15);
+    captureReceived(inPort, id, wire);
+  }
+
+  /** A damaged packet is captured as it came in, before it is dropped. */
+  function captureReceived(inPort: number, id: number, t: number): void {
+    if (bitErrors && (E[id * 8 + ROUTE] & DAMAGED) !== 0) cold[id * 16 + 4] |= 16 << 24; // RECORD_BAD_CRC
+    const vl = (E[id * 8 + SIZE] >> 16) & 15;
+    if (capture !== null) capture.packet(inPort, false, t, cold, id * 16, vl === VLS ? 15 : vl);
   }
 
   function roomForVl15(inPort: number, id: number, t: number): boolean {

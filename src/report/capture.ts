@@ -4,6 +4,9 @@
  */
 import { emitPacket, type Packet } from '../wire/index.ts';
 
+/** The first byte of the ICRC, counted from the end: four bytes of ICRC, two of VCRC. */
+const DAMAGED_FROM_END = 6;
+
 export interface CapturedPacket {
   /** When the last byte passed the capture point, in picoseconds of virtual time. */
   readonly timePs: number;
@@ -14,12 +17,9 @@ export interface CapturedPacket {
   readonly packet: Packet;
 }
 
-/** LRH … VCRC. A damaged packet has the complement of its VCRC, so that every reader of the bytes sees the damage. Throws `RangeError` as `emitPacket` does. */
+/** LRH … VCRC. In a damaged packet one byte of the ICRC is wrong, so that neither checksum holds. Throws `RangeError` as `emitPacket` does. */
 export function encodeCaptured(captured: CapturedPacket): Uint8Array {
   const bytes = emitPacket(captured.packet);
-  if (captured.damaged) {
-    bytes[bytes.length - 2] ^= 0xff;
-    bytes[bytes.length - 1] ^= 0xff;
-  }
+  if (captured.damaged) bytes[bytes.length - DAMAGED_FROM_END] ^= 0xff;
   return bytes;
 }
