@@ -369,14 +369,15 @@ export class Engine implements EventHandler {
 
   // ---- host bus
 
-  /** Begins to read `bytes` of payload at `now` or when the bus is free; returns when they are in the adapter. */
-  hostRead(now: Ps, bytes: number): Ps {
+  /** Begins to read `bytes` of payload at `now` or when the bus is free, at `psPerByte` of the bus's time; returns when they are in the adapter. */
+  hostRead(now: Ps, bytes: number, psPerByte: number): Ps {
     const start = this.hostReadFreePs > now ? this.hostReadFreePs : now;
-    const { hostReadPsPerByte, messageReadPsPerByte, hostReadLatencyPs } = this.profile;
-    this.hostReadFreePs = start + bytesPs(bytes, hostReadPsPerByte);
-    this.messageReadFreePs =
-      messageReadPsPerByte > hostReadPsPerByte ? start + bytesPs(bytes, messageReadPsPerByte) : this.hostReadFreePs;
-    return this.messageReadFreePs + hostReadLatencyPs;
+    const { messageReadPsPerByte, hostReadGapPs, hostReadLatencyPs } = this.profile;
+    const bytesEnd = start + bytesPs(bytes, psPerByte);
+    const messageEnd = messageReadPsPerByte > psPerByte ? start + bytesPs(bytes, messageReadPsPerByte) : bytesEnd;
+    this.hostReadFreePs = bytesEnd + hostReadGapPs;
+    this.messageReadFreePs = messageEnd + hostReadGapPs;
+    return messageEnd + hostReadLatencyPs;
   }
 
   /** Writes `bytes` of payload from `atPs` on or when the bus is free; returns when they are visible in memory. */

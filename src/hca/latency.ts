@@ -25,7 +25,7 @@ import {
   serializationPs,
 } from '../wire/index.ts';
 import { wireBytesOf } from './packet.ts';
-import { bytesPs, type HcaProfile } from './profile.ts';
+import { bytesPs, type HcaProfile, responseReadPsPerByte } from './profile.ts';
 
 /** The way between two idle adapters. */
 export interface UnloadedPath {
@@ -103,6 +103,8 @@ interface Stream {
   readonly bytes: number;
   /** Payload is read across the host bus. */
   readonly read: boolean;
+  /** Bus time a byte of it. */
+  readonly readPsPerByte: number;
   /** Gap after the first packet in the transmit engine. */
   readonly firstGapPs: number;
   /** Extra time before the first packet's payload is written. */
@@ -128,9 +130,10 @@ function stream(clock: StageClock, p: HcaProfile, path: UnloadedPath, s: Stream)
     let ready = start;
     if (s.read && n > 0) {
       const from = Math.max(start, readFree);
-      readFree = from + bytesPs(n, p.hostReadPsPerByte);
-      messageFree = from + bytesPs(n, Math.max(p.hostReadPsPerByte, p.messageReadPsPerByte));
-      ready = messageFree + p.hostReadLatencyPs;
+      const messageEnd = from + bytesPs(n, Math.max(s.readPsPerByte, p.messageReadPsPerByte));
+      readFree = from + bytesPs(n, s.readPsPerByte) + p.hostReadGapPs;
+      messageFree = messageEnd + p.hostReadGapPs;
+      ready = messageEnd + p.hostReadLatencyPs;
     }
     engineFree = Math.max(start + (k === 0 ? s.firstGapPs : p.txPacketGapPs), readFree);
     const entered = ready + p.txPipelinePs;
@@ -164,6 +167,7 @@ function oneWay(clock: StageClock, p: HcaProfile, path: UnloadedPath, operation:
     last: isSend ? RC_SEND_LAST : RC_WRITE_LAST,
     bytes,
     read: bytes > path.inlineBytes,
+    readPsPerByte: p.hostReadPsPerByte,
     firstGapPs: p.txMessageGapPs,
     acceptPs: isSend ? p.recvWqeFetchPs : 0,
   });
@@ -193,6 +197,7 @@ function roundTrip(clock: StageClock, p: HcaProfile, path: UnloadedPath, operati
       last: RC_READ_RESPONSE_LAST,
       bytes,
       read: true,
+      readPsPerByte: responseReadPsPerByte(p),
       firstGapPs: p.txPacketGapPs + p.readGapPs,
       acceptPs: 0,
     });

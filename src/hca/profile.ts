@@ -101,12 +101,21 @@ const ROWS = {
     'pcie-bench: 560 ns for 64 B',
   ],
   hostReadPsPerByte: ['ps/B', 294, 0, US, 'bus time a byte of payload read', 'PCIe 2.0 x8'],
+  hostReadGapPs: ['ps', 0, 0, SECOND, 'bus time that a payload read takes besides that of its bytes', ESTIMATE],
   messageReadPsPerByte: [
     'ps/B',
     0,
     0,
     US,
     'the same for the packets of one message, where that is slower: reads of one message overlap less than those of several',
+    ESTIMATE,
+  ],
+  readResponsePsPerByte: [
+    'ps/B',
+    0,
+    0,
+    US,
+    'the same for the response to a READ, where that is slower: the responder keeps fewer reads in flight',
     ESTIMATE,
   ],
   hostWriteLatencyPs: [
@@ -275,6 +284,11 @@ export type HcaOverrides = { readonly [P in ParameterName]?: number };
 /** Time of `bytes` at a rate in ps a byte, in whole picoseconds, rounded up. */
 export function bytesPs(bytes: number, psPerByte: number): number {
   return Math.ceil(bytes * psPerByte);
+}
+
+/** Bus time a byte of a READ response. */
+export function responseReadPsPerByte(p: HcaProfile): number {
+  return p.readResponsePsPerByte > p.hostReadPsPerByte ? p.readResponsePsPerByte : p.hostReadPsPerByte;
 }
 
 /** Makes a profile of an identity, the defaults, and what the product changes. */

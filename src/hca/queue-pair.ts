@@ -233,6 +233,8 @@ export class QpContext {
   /** Back to the beginning, attributes and queues. Completions and events of before are void. */
   reset(): void {
     this.generation++;
+    // A message under way held an entry of the shared queue.
+    if (this.srq !== null && this.recvSlot >= 0) this.rq.release(this.recvSlot);
     this.state = QPS_RESET;
     this.sq = new SendQueue(this.cap.maxSendWr, this.cap.maxSendSge, this.cap.maxInlineData);
     if (this.srq === null) this.rq = new ReceiveQueue(this.cap.maxRecvWr, this.cap.maxRecvSge);

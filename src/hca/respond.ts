@@ -27,6 +27,7 @@ import type { Engine } from './engine.ts';
 import { BLOCKED, EV_ACK, NOTHING, SENT } from './events.ts';
 import { enterError } from './finish.ts';
 import { copyBytes, emit, PacketDraft, wireBytesOf, writeGrh } from './packet.ts';
+import { responseReadPsPerByte } from './profile.ts';
 import type { QpContext } from './queue-pair.ts';
 import type { AddressVector } from './types.ts';
 
@@ -176,7 +177,7 @@ function sendReadAnswer(engine: Engine, qp: QpContext, slot: number, now: Ps): n
   }
   resources.sent[slot] = k + 1;
   if (isLast) resources.dequeue();
-  const readyPs = n === 0 ? now : engine.hostRead(now, n);
+  const readyPs = n === 0 ? now : engine.hostRead(now, n, responseReadPsPerByte(engine.profile));
   if (n !== 0 && !isLast) resources.readyPs[slot] = engine.messageReadFreePs;
   const number = send(engine, qp, readyPs);
   if (engine.trace !== null && isLast) {

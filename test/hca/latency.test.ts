@@ -69,7 +69,10 @@ describe('unloaded latency', () => {
     const path = { psPerByte: { num: 250, den: 1 }, fixedPs: 120_000, mtuBytes: 4096, inlineBytes: 0 };
     const at = (bytes: number) => unloadedLatencyPs(profile, path, 'write', bytes);
     expect((at(4096) - at(2048)) / 2048).toBeCloseTo(profile.hostReadPsPerByte + 250 + profile.hostWritePsPerByte, 0);
-    expect((at(4_194_304) - at(2_097_152)) / 2_097_152).toBeCloseTo(Math.max(profile.hostReadPsPerByte, 250), 0);
+    expect((at(4_194_304) - at(2_097_152)) / 2_097_152).toBeCloseTo(
+      Math.max(profile.hostReadPsPerByte + profile.hostReadGapPs / 4096, 250),
+      0,
+    );
     expect(unloadedStages(profile, path, 'write', 65_536).every((stage) => stage.ps >= 0)).toBe(true);
   });
 });
