@@ -123,7 +123,6 @@ const COVERS: Readonly<Record<string, readonly string[]>> = {
     'src/programs/perftest/atomic.ts',
     'src/programs/perftest/bandwidth.ts',
     'src/programs/perftest/cm.ts',
-    'src/programs/perftest/completions.ts',
     'src/programs/perftest/duration.ts',
     'src/programs/perftest/latency.ts',
     'src/programs/perftest/read.ts',

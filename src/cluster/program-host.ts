@@ -14,6 +14,7 @@ import { directoryOf } from './directory.ts';
 import type { GroupMessage } from './messages.ts';
 import type { GroupConfig, NodeConfig } from './node-group.ts';
 import { PeerChannel } from './peers.ts';
+import { programStack } from './program-stack.ts';
 import type { TraceLog } from './trace-log.ts';
 import { setProgramRandom } from './virtual-clock.ts';
 
@@ -112,11 +113,11 @@ export class ProgramHost {
 
   #finish(): void {
     const { outcome, nowPs } = this.#thread;
-    const { emit, node } = this.#options;
+    const { emit, node, config } = this.#options;
     for (const context of this.#contexts.values()) context.abandon();
     if (outcome === null || outcome.error === undefined)
       emit({ kind: 'finished', timePs: nowPs, rank: node.rank, value: outcome?.value ?? null });
-    else emit({ kind: 'finished', timePs: nowPs, rank: node.rank, error: describe(outcome.error) });
+    else emit({ kind: 'finished', timePs: nowPs, rank: node.rank, error: programStack(outcome.error, config.program) });
   }
 }
 
@@ -124,9 +125,4 @@ export class ProgramHost {
 export function roleOf(program: Program, rank: number): Role {
   if (program.meta.roles !== 'client-server') return 'peer';
   return rank === 0 ? 'server' : 'client';
-}
-
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.stack ?? `${error.name}: ${error.message}`;
 }

@@ -24,6 +24,7 @@ describe('clocks in program scope', () => {
       await thread.sleep(3_000_000_000);
       return [
         Date.now() - VIRTUAL_EPOCH_MS,
+        // biome-ignore lint/complexity/useDateNow: the constructor is what is tested here
         Number(new Date()) - VIRTUAL_EPOCH_MS,
         performance.now(),
         process.hrtime.bigint(),
