@@ -6,16 +6,7 @@
  * Files `requester.ts`, `responder.ts`, `completer.ts`, `datagram.ts`, `finish.ts` hold what is done with a packet; they are functions over an `Engine`.
  */
 import type { PayloadPool, RecordBatch } from '../fabric/index.ts';
-import {
-  RECORD_BAD_CRC,
-  RECORD_TX_FREED,
-  RECORD_WORDS,
-  recordFlags,
-  recordWireBytes,
-  W_LENGTH,
-  W_PORT,
-  W_SLOT,
-} from '../fabric/index.ts';
+import { RECORD_TX_FREED, RECORD_WORDS, recordFlags, recordWireBytes, W_LENGTH, W_PORT, W_SLOT } from '../fabric/index.ts';
 import { type EventHandler, type EventLoop, InvariantError, type Ps } from '../sim/index.ts';
 import { retryTimer, rnrTimer } from './completer.ts';
 import { CompletionDraft, type CqContext } from './completion-queue.ts';
@@ -216,11 +207,6 @@ export class Engine implements EventHandler {
   /** Keys of outside events: adapter, port, and 0 for a packet or 1 + lane for freed room. */
   #externalKey(portIndex: number, what: number): number {
     return (this.config.index * 256 + portIndex) * 32 + what;
-  }
-
-  /** Whether a record arrived damaged. */
-  isDamaged(slot: number): boolean {
-    return (recordFlags(this.rxWords, slot) & RECORD_BAD_CRC) !== 0;
   }
 
   // ---- transmit scheduling

@@ -3,6 +3,7 @@
  */
 import {
   recordFlags,
+  RECORD_BAD_CRC,
   RECORD_GRH,
   SLOT_BYTES,
   W_BTH,
@@ -65,7 +66,7 @@ const TYPE_OF_TRANSPORT = (() => {
 /** @internal Handles the record in `slot` of the engine's receive room. */
 export function receivePacket(engine: Engine, slot: number, now: Ps): void {
   const words = engine.rxWords;
-  if (engine.isDamaged(slot)) {
+  if ((recordFlags(words, slot) & RECORD_BAD_CRC) !== 0) {
     engine.counters.badCrcDropped++;
     return;
   }
