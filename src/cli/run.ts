@@ -74,6 +74,7 @@ async function runProgram(call: Call, context: Context): Promise<number> {
   try {
     const result = await cluster.run(withOutput);
     progress.stop();
+    writeProgramFiles(result);
     await printResult(result, options, outputs, context);
     if (outputs.record !== undefined) await cluster.writeRunRecord(outputs.record, options, result);
   } finally {
@@ -93,6 +94,14 @@ function isShown(line: OutputLine, outputs: RunOutputs): boolean {
 function linePrefix(line: OutputLine, options: RunOptions, outputs: RunOutputs): string {
   const bare = line.role === 'client' || outputs.show === 'client' || options.nodes?.length === 1;
   return bare ? '' : `[${line.node}] `;
+}
+
+/** Files that a program wants written, such as perftest's --out_json_file: `outputFiles` in what it returned. */
+function writeProgramFiles(result: RunResult): void {
+  for (const value of Object.values(result.perNode)) {
+    const files = (value as { outputFiles?: readonly { readonly name: string; readonly text: string }[] } | null)?.outputFiles;
+    if (Array.isArray(files)) for (const { name, text } of files) writeFileSync(name, text);
+  }
 }
 
 async function printResult(result: RunResult, options: RunOptions, outputs: RunOutputs, { terminal }: Context): Promise<void> {
