@@ -109,13 +109,7 @@ const COVERS: Readonly<Record<string, readonly string[]>> = {
     'src/cluster/worker-group.ts',
     'src/cluster/worker.ts',
   ],
-  'test/hca/rc-basic.test.ts': [
-    'src/hca/completer.ts',
-    'src/hca/receive.ts',
-    'src/hca/requester.ts',
-    'src/hca/respond.ts',
-    'src/hca/responder.ts',
-  ],
+  'test/hca/rc-basic.test.ts': ['src/hca/completer.ts', 'src/hca/requester.ts', 'src/hca/respond.ts', 'src/hca/responder.ts'],
   'test/hca/transports.test.ts': ['src/hca/datagram.ts', 'src/hca/port.ts'],
   'test/hca/queues.test.ts': ['src/hca/context-cache.ts'],
   'test/programs/end-to-end.test.ts': [
