@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { star } from '../../bench/kernel-topologies.ts';
-import { createFabric, type FabricSpec, PayloadPool } from '../../src/fabric/index.ts';
+import { createFabric, type FabricSpec, PayloadPool, RECORD_BAD_CRC, recordFlags } from '../../src/fabric/index.ts';
 import { delivered, send, take } from './helpers.ts';
 
 const SERIAL = 2074 * 80;
@@ -201,6 +201,41 @@ test('trace and capture show each hop of a packet', () => {
     ['switch/1 42', false, 51_000 + SERIAL],
     ['host1 42', false, 201_000 + SERIAL],
   ]);
+});
+
+test('trace and capture name the management lane as the wire does', () => {
+  const lanes: number[] = [];
+  const fabric = createFabric(star({ hosts: 2 }), {
+    trace: (_source, _number, _port, vl) => lanes.push(vl),
+    capture: { ports: [0, 1].map((index) => ({ kind: 'host', index })), packet: (...passed) => lanes.push(passed[5]) },
+  });
+  send(fabric, { timePs: 1000, from: 0, dlid: 2, number: 1, wireBytes: 282, vl15: true });
+  fabric.runUntil(1_000_000);
+  expect(lanes).toEqual([15, 15, 15, 15]);
+});
+
+test('a damaged packet is captured where it comes in, with its damage', () => {
+  const seen: [string, boolean][] = [];
+  const fabric = createFabric(
+    { ...star({ hosts: 2 }), faults: [{ atPs: 1, kind: 'bit-error-rate', target: 0, value: 1 }] },
+    {
+      capture: {
+        ports: [
+          { kind: 'host', index: 0 },
+          { kind: 'switch', index: 0, port: 1 },
+        ],
+        packet: (port, _transmitted, _timePs, words, at) =>
+          seen.push([fabric.portName(port), (recordFlags(words, at) & RECORD_BAD_CRC) !== 0]),
+      },
+    },
+  );
+  send(fabric, { timePs: 1000, from: 0, dlid: 2, number: 1 });
+  fabric.runUntil(1_000_000);
+  expect(seen).toEqual([
+    ['host0', false],
+    ['switch/1', true],
+  ]);
+  expect(fabric.stats().droppedBy.damaged).toBe(1);
 });
 
 test('a ring routed one way round stands still, and the wait cycle is named', () => {

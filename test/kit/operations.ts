@@ -8,13 +8,36 @@ const BYTES = 16_384;
 const QKEY = 0x1234567;
 const GRH = 40;
 
+/** What one side knows: queue pair numbers and first PSNs, the memory that the other side may use. */
 export interface Side {
+  readonly lid: number;
+  /** The port's GID, in hexadecimal. */
+  readonly gid: string;
+  readonly rc: Queue;
+  readonly uc: Queue;
+  readonly bad: Queue;
+  readonly ud: number;
+  readonly addr: number;
+  readonly rkey: number;
+  /** Completion statuses of the client's work requests, in order. */
+  readonly status: readonly number[];
+}
+type Queue = Pick<QpEndpoint, 'qpNum' | 'psn'>;
+
+interface Endpoints {
   readonly rc: QpEndpoint;
   readonly uc: QpEndpoint;
   readonly bad: QpEndpoint;
   readonly ud: number;
   readonly addr: number;
   readonly rkey: number;
+}
+
+const queue = ({ qpNum, psn }: QpEndpoint): Queue => ({ qpNum, psn });
+
+function summary({ rc, uc, bad, ...rest }: Endpoints, status: readonly number[]): Side {
+  const gid = Array.from(rc.gid, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return { ...rest, lid: rc.lid, gid, rc: queue(rc), uc: queue(uc), bad: queue(bad), status };
 }
 
 export default program(
@@ -25,14 +48,14 @@ export default program(
     const mr = pd.regMr(BYTES, Access.LOCAL_WRITE | Access.REMOTE_WRITE | Access.REMOTE_READ | Access.REMOTE_ATOMIC);
     for (let i = 0; i < BYTES; i++) mr.bytes[i] = 0x5a + ((i + rank) % 7);
     mr.bytes.fill(0, BYTES - 8);
-    mr.bytes[BYTES - 1] = 5;
+    mr.bytes[BYTES - 8] = 5; // a counter in the order of the host, little-endian
     const cap = { maxSendWr: 16, maxRecvWr: 16, maxSendSge: 1, maxRecvSge: 1 };
     const rc = pd.createQp({ type: 'RC', sendCq, recvCq, cap });
     const uc = pd.createQp({ type: 'UC', sendCq, recvCq, cap });
     const bad = pd.createQp({ type: 'RC', sendCq, recvCq, cap });
     const ud = pd.createQp({ type: 'UD', sendCq, recvCq, cap });
     ud.activate({ qkey: QKEY });
-    const own: Side = {
+    const own: Endpoints = {
       rc: rc.endpoint(),
       uc: uc.endpoint(),
       bad: bad.endpoint(),
@@ -40,7 +63,7 @@ export default program(
       addr: mr.addr,
       rkey: mr.rkey,
     };
-    const theirs = await peers.exchange<Side>(1 - rank, own);
+    const theirs = await peers.exchange<Endpoints>(1 - rank, own);
     const mtu = 4; // 2048 bytes
     rc.connect(theirs.rc, { mtu, minRnrTimer: 3 });
     uc.connect(theirs.uc, { mtu });
@@ -58,7 +81,7 @@ export default program(
       rc.postRecv({ sge: [mr.sge(0, 8192)] });
       await recvCq.wait(1);
       await peers.barrier();
-      return own;
+      return summary(own, []);
     }
 
     await peers.barrier();
@@ -76,7 +99,7 @@ export default program(
     await done();
     rc.postSend({ ...common, ...to, opcode: Opcode.RDMA_READ, sge: [mr.sge(0, 5000)] });
     await done();
-    const counter = { remoteAddr: theirs.addr + BYTES - 8, rkey: theirs.rkey, sge: [mr.sge(0, 8)] };
+    const counter = { remoteAddr: theirs.addr + BYTES - 8, rkey: theirs.rkey, sge: [mr.sge(BYTES - 16, 8)] };
     rc.postSend({ ...common, ...counter, opcode: Opcode.ATOMIC_CMP_AND_SWP, compareAdd: 5, swap: 0x1122334455667788n });
     await done();
     rc.postSend({ ...common, ...counter, opcode: Opcode.ATOMIC_FETCH_AND_ADD, compareAdd: 9 });
@@ -93,7 +116,7 @@ export default program(
     bad.postSend({ ...common, ...to, rkey: theirs.rkey ^ 0xff, opcode: Opcode.RDMA_WRITE, sge: [mr.sge(0, 1)] });
     await done();
     await peers.barrier();
-    return { ...own, status };
+    return summary(own, status);
   },
   { roles: 'client-server' },
 );
