@@ -40,24 +40,26 @@ export function withCapture<T>(packets: readonly CapturedPacket[], use: (path: s
   }
 }
 
-/** One row for each packet, the first value of each field by its filter name; empty where the packet has none. */
+/** One row for each packet of a capture file, the first value of each field by its filter name; empty where the packet has none. */
+export function readFileFields(path: string, fields: readonly string[]): Record<string, string>[] {
+  const format = ['-T', 'fields', '-E', 'separator=/t', '-E', 'occurrence=f'];
+  const text = tshark(['-r', path, ...format, ...fields.flatMap((field) => ['-e', field])]);
+  const rows = text.replace(/\n$/, '').split('\n');
+  return rows.map((row) => {
+    const values = row.split('\t');
+    return Object.fromEntries(fields.map((field, i) => [field, values[i] ?? '']));
+  });
+}
+
+/** As `readFileFields`, for packets that are not in a file yet. */
 export function readFields(
   packets: readonly CapturedPacket[],
   fields: readonly string[],
   points?: readonly string[],
 ): Record<string, string>[] {
-  const format = ['-T', 'fields', '-E', 'separator=/t', '-E', 'occurrence=f'];
-  const text = withCapture(
-    packets,
-    (path) => tshark(['-r', path, ...format, ...fields.flatMap((field) => ['-e', field])]),
-    points,
-  );
-  const rows = text.trimEnd().split('\n');
+  const rows = withCapture(packets, (path) => readFileFields(path, fields), points);
   if (rows.length !== packets.length) throw new Error(`tshark read ${rows.length} packets of ${packets.length}`);
-  return rows.map((row) => {
-    const values = row.split('\t');
-    return Object.fromEntries(fields.map((field, i) => [field, values[i] ?? '']));
-  });
+  return rows;
 }
 
 /** A value of ours in the way tshark's text is compared: numbers as decimal, bytes as hexadecimal, addresses as they are. */
