@@ -91,6 +91,8 @@ export class Engine implements EventHandler {
   #last: QpContext | null = null;
   #transmitPending = false;
   #stepping = false;
+  /** The message begun last found the host bus idle. */
+  #readsSingly = false;
 
   constructor(parts: EngineParts) {
     this.loop = parts.loop;
@@ -355,15 +357,20 @@ export class Engine implements EventHandler {
 
   // ---- host bus
 
-  /** Begins to read `bytes` of payload at `now` or when the bus is free, at `psPerByte` of the bus's time; returns when they are in the adapter. */
-  hostRead(now: Ps, bytes: number, psPerByte: number): Ps {
+  /**
+   * Begins to read `bytes` of payload, from `offset` of a message on, at `now` or when the bus is free, with `psPerByte` of the bus's time. Returns when they
+   * are in the adapter.
+   */
+  hostRead(now: Ps, bytes: number, offset: number, psPerByte: number): Ps {
+    const { messageReadPsPerByte, readAheadBytes, hostReadGapPs, hostReadLatencyPs } = this.profile;
+    if (offset === 0) this.#readsSingly = now > this.hostReadFreePs;
     const start = this.hostReadFreePs > now ? this.hostReadFreePs : now;
-    const { messageReadPsPerByte, hostReadGapPs, hostReadLatencyPs } = this.profile;
-    const bytesEnd = start + bytesPs(bytes, psPerByte);
-    const messageEnd = messageReadPsPerByte > psPerByte ? start + bytesPs(bytes, messageReadPsPerByte) : bytesEnd;
-    this.hostReadFreePs = bytesEnd + hostReadGapPs;
-    this.messageReadFreePs = messageEnd + hostReadGapPs;
-    return messageEnd + hostReadLatencyPs;
+    const singly = this.#readsSingly && offset < readAheadBytes && messageReadPsPerByte > psPerByte;
+    const streamEnd = start + bytesPs(bytes, psPerByte);
+    const end = singly ? start + bytesPs(bytes, messageReadPsPerByte) : streamEnd;
+    this.hostReadFreePs = streamEnd + hostReadGapPs;
+    this.messageReadFreePs = end + hostReadGapPs;
+    return end + hostReadLatencyPs;
   }
 
   /** Writes `bytes` of payload from `atPs` on or when the bus is free; returns when they are visible in memory. */

@@ -130,7 +130,8 @@ function stream(clock: StageClock, p: HcaProfile, path: UnloadedPath, s: Stream)
     let ready = start;
     if (s.read && n > 0) {
       const from = Math.max(start, readFree);
-      const messageEnd = from + bytesPs(n, Math.max(s.readPsPerByte, p.messageReadPsPerByte));
+      const singly = k * path.mtuBytes < p.readAheadBytes;
+      const messageEnd = from + bytesPs(n, singly ? Math.max(s.readPsPerByte, p.messageReadPsPerByte) : s.readPsPerByte);
       readFree = from + bytesPs(n, s.readPsPerByte) + p.hostReadGapPs;
       messageFree = messageEnd + p.hostReadGapPs;
       ready = messageEnd + p.hostReadLatencyPs;

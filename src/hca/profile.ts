@@ -107,9 +107,10 @@ const ROWS = {
     0,
     0,
     US,
-    'the same for the packets of one message, where that is slower: reads of one message overlap less than those of several',
+    'the same for the first bytes of a message that finds the bus idle, where that is slower: reads overlap less than in a steady stream',
     ESTIMATE,
   ],
+  readAheadBytes: ['B', 24_576, 1, 2 ** 31, 'bytes of a message after which its reads overlap as in a steady stream', ESTIMATE],
   readResponsePsPerByte: [
     'ps/B',
     0,

@@ -267,7 +267,7 @@ function loadPayload(engine: Engine, qp: QpContext, slot: number, offset: number
     if (!grh) packet.slot = engine.pool.allocate(engine.arena);
     gather(engine, sq, first, sq.sgeCount[slot], offset, n, engine.pool.bytes, packet.slot * SLOT_BYTES + front);
   }
-  return engine.hostRead(now, n, engine.profile.hostReadPsPerByte);
+  return engine.hostRead(now, n, offset, engine.profile.hostReadPsPerByte);
 }
 
 /** Sends the draft, after the queue pair's packets before it. */

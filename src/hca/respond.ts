@@ -177,7 +177,7 @@ function sendReadAnswer(engine: Engine, qp: QpContext, slot: number, now: Ps): n
   }
   resources.sent[slot] = k + 1;
   if (isLast) resources.dequeue();
-  const readyPs = n === 0 ? now : engine.hostRead(now, n, responseReadPsPerByte(engine.profile));
+  const readyPs = n === 0 ? now : engine.hostRead(now, n, offset, responseReadPsPerByte(engine.profile));
   if (n !== 0 && !isLast) resources.readyPs[slot] = engine.messageReadFreePs;
   const number = send(engine, qp, readyPs);
   if (engine.trace !== null && isLast) {
