@@ -27,7 +27,10 @@ export interface GroupParty {
   readonly waitsForRoom: boolean;
   /** Records that the group sent in its last run; valid after `finish`. */
   readonly outbox: RecordBatch;
-  /** Takes copies of the records and the messages, and starts to run everything before `limitPs`. */
+  /**
+   * Takes copies of the records and the messages, and starts to run everything before `limitPs`, but nothing at or after a time at which its own new records and messages
+   * could have been answered.
+   */
   begin(limitPs: Ps, records: RecordBatch, messages: readonly PeerMessage[]): void;
   /** Ends the run; false if the group is still busy after a while (call again). */
   finish(): boolean;
@@ -66,6 +69,8 @@ export class Coordinator {
   readonly #freedNext: Float64Array;
   readonly #running: boolean[];
   #awaiting = false;
+  /** The fabric's next event; −1 = not known. */
+  #fabricNextPs = -1;
 
   constructor(fabric: FabricParty, groups: readonly GroupParty[], cut: CutOptions) {
     assert(cut.toFabricPs > 0 && cut.toGroupPs > 0, 'both latencies over the cut must be positive');
@@ -112,7 +117,7 @@ export class Coordinator {
 
   #beginRound(): boolean {
     const { toFabricPs, toGroupPs, untilPs } = this.#cut;
-    const fabricNext = this.#fabric.nextPs();
+    const fabricNext = this.#fabricNext();
     let least = Number.POSITIVE_INFINITY;
     let second = Number.POSITIVE_INFINITY;
     let leastGroup = -1;
@@ -130,7 +135,7 @@ export class Coordinator {
     if (Math.min(least, fabricNext) >= untilPs) return false;
     for (let g = 0; g < this.#groups.length; g++) {
       const others = g === leastGroup ? second : least;
-      const limit = Math.min(fabricNext + toGroupPs, Math.min(this.#next[g] as number, others) + toFabricPs + toGroupPs, untilPs);
+      const limit = Math.min(fabricNext + toGroupPs, others + toFabricPs + toGroupPs, untilPs);
       this.#limits[g] = limit;
       if ((this.#next[g] as number) >= limit) continue;
       this.#start(g, limit);
@@ -140,10 +145,17 @@ export class Coordinator {
     return true;
   }
 
+  /** Asking the fabric costs a look at all its queues: only after something was done to it. */
+  #fabricNext(): Ps {
+    if (this.#fabricNextPs < 0) this.#fabricNextPs = this.#fabric.nextPs();
+    return this.#fabricNextPs;
+  }
+
   #groupNext(g: number): Ps {
     const group = this.#groups[g] as GroupParty;
     let next = Math.min(group.nextPs, (this.#packetNext[g] as number) + this.#cut.toGroupPs);
-    if (group.waitsForRoom) next = Math.min(next, (this.#freedNext[g] as number) + this.#cut.toGroupPs);
+    const freed = this.#freedNext[g] as number;
+    if (freed !== Number.POSITIVE_INFINITY && group.waitsForRoom) next = Math.min(next, freed + this.#cut.toGroupPs);
     for (const message of this.#mail[g] as PeerMessage[]) next = Math.min(next, message.arrivalPs);
     return next;
   }
@@ -164,6 +176,7 @@ export class Coordinator {
 
   #runFabric(limit: Ps): void {
     this.#fabric.runUntil(limit);
+    this.#fabricNextPs = -1;
     for (let g = 0; g < this.#groups.length; g++) {
       const { words, times, count } = this.#fabric.out[g] as RecordBatch;
       for (let i = this.#seen[g] as number; i < count; i++) {
@@ -179,6 +192,7 @@ export class Coordinator {
     const group = this.#groups[g] as GroupParty;
     const outbox = group.outbox;
     for (let i = 0; i < outbox.count; i++) this.#fabric.inject(outbox.words, outbox.times, i * RECORD_WORDS);
+    if (outbox.count > 0) this.#fabricNextPs = -1;
     outbox.clear();
     for (const message of group.takeMessages()) this.#dispatch(message);
   }

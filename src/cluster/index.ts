@@ -9,7 +9,7 @@
  * - `plan.ts` `subnet-plan.ts` `directory.ts` `codes.ts`   from a topology to what is built from it
  * - `session.ts` `coordinator.ts`     a run under way: time advances over the cut between fabric and nodes
  * - `node-group.ts` `program-host.ts` `peers.ts` `program-loader.ts` `virtual-clock.ts`   the nodes of one thread and their programs
- * - `inline-group.ts` `worker-group.ts` `worker.ts` `thread-channel.ts` `messages.ts`     groups in this thread or another
+ * - `inline-group.ts` `worker-group.ts` `worker.ts` `worker-url.ts` `thread-channel.ts` `messages.ts`   groups in this thread or another
  * - `trace-log.ts` `breakdown.ts` `run-capture.ts` `capture-tap.ts` `capture.ts` `line-output.ts` `version.ts`              what is seen of a run
  */
 export { checkTopology } from './check.ts';

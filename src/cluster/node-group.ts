@@ -4,7 +4,7 @@
  * A group is built from plain data, so that it can be built in any thread, and is driven by `run`: take packet records and out-of-band messages, handle every event before a limit,
  * leave packet records in the outbox and messages in a list. It knows nothing of the fabric, of other groups, or of where it runs.
  */
-import { PayloadPool, type PayloadPoolShare, type RecordBatch, W_PORT } from '../fabric/index.ts';
+import { PayloadPool, type PayloadPoolShare, RECORD_WORDS, type RecordBatch, W_PORT } from '../fabric/index.ts';
 import { Hca, type HcaConfig, NodeMemory } from '../hca/index.ts';
 import { assert, EventLoop, type Ps } from '../sim/index.ts';
 import type { Program } from '../verbs/index.ts';
@@ -14,6 +14,10 @@ import type { PeerNetwork } from './peers.ts';
 import { ProgramHost } from './program-host.ts';
 import { loadProgram, type ProgramSource, provideLibrary } from './program-loader.ts';
 import { TraceLog } from './trace-log.ts';
+
+/** Events that a group handles at most before it comes back. */
+const MOST_EVENTS = 20_000;
+const TIMES_PER_RECORD = RECORD_WORDS / 2;
 
 /** A node and what it has to run. */
 export interface NodeConfig {
@@ -39,6 +43,8 @@ export interface GroupConfig {
   /** What address resolution and path queries answer from; see `directory.ts`. */
   readonly directory: Directory;
   readonly breakdown: boolean;
+  /** The least time from the moment that a record has for the fabric until anything can come back because of it. */
+  readonly toGroupPs: Ps;
 }
 
 export class NodeGroup {
@@ -50,14 +56,19 @@ export class NodeGroup {
   readonly #hostOfRank: ProgramHost[] = [];
   readonly #nodeNames: string[];
   readonly #trace: TraceLog | null;
+  readonly #toGroupPs: Ps;
   #messages: GroupMessage[] = [];
 
   private constructor(config: GroupConfig, outbox: RecordBatch, program: Program) {
     this.outbox = outbox;
+    this.#toGroupPs = config.toGroupPs;
     this.#nodeNames = config.nodes.map((node) => node.name);
     this.#trace = config.breakdown ? new TraceLog() : null;
     const pool = new PayloadPool(config.pool);
-    const emit = (message: GroupMessage) => this.#messages.push(message);
+    const emit = (message: GroupMessage) => {
+      this.#messages.push(message);
+      if (message.kind === 'peer') this.#lowerLimit(message.arrivalPs);
+    };
     for (const node of config.nodes) {
       const memory = new NodeMemory();
       const hcas = node.hcas.map((hca) => this.#addHca(hca, node, { memory, pool, arena: config.group }));
@@ -103,13 +114,30 @@ export class NodeGroup {
   /** Takes what came from outside and handles every event before `limitPs`. */
   run(limitPs: Ps, records: RecordBatch, messages: readonly PeerMessage[]): void {
     const { words, count } = records;
-    for (let i = 0, word = 0; i < count; i++, word += 16) {
+    for (let i = 0, word = 0; i < count; i++, word += RECORD_WORDS) {
       const hca = this.#hcaOfPort[words[word + W_PORT] as number];
       assert(hca !== undefined, 'a packet came to a port that is not of this group');
       hca.deliver(records, word);
     }
     for (const message of messages) this.#hostOfRank[message.to]?.peers.expect(message);
-    this.loop.runUntil(limitPs);
+    this.#runUntil(limitPs);
+  }
+
+  /**
+   * Handles events before `limitPs`, which is as far as what others have done allows; what the group itself sends brings the limit nearer, since it may be answered.
+   * Comes back after some thousand events even so, that its caller may look around.
+   */
+  #runUntil(limitPs: Ps): void {
+    const { loop, outbox } = this;
+    loop.limitPs = limitPs;
+    let sent = 0;
+    for (let i = 0; i < MOST_EVENTS && loop.step(); i++) {
+      for (; sent < outbox.count; sent++) this.#lowerLimit((outbox.times[sent * TIMES_PER_RECORD] as number) + this.#toGroupPs);
+    }
+  }
+
+  #lowerLimit(atPs: Ps): void {
+    if (atPs < this.loop.limitPs) this.loop.limitPs = atPs;
   }
 
   /** Messages since the last call. */

@@ -1,7 +1,7 @@
 /** One run from its options to its result. */
 import { createHash } from 'node:crypto';
 import { createFabric, type Fabric, PayloadPool } from '../fabric/index.ts';
-import { DeadlockError, InvariantError, ProgramError } from '../sim/index.ts';
+import { DeadlockError, InvariantError, type Ps, ProgramError } from '../sim/index.ts';
 import type { Program } from '../verbs/index.ts';
 import { BreakdownBuilder } from './breakdown.ts';
 import type { Coordinator } from './coordinator.ts';
@@ -71,7 +71,8 @@ export async function runHere({ options, source, marker }: RunInput): Promise<Ru
     ...(hops === null ? {} : { trace: (...hop) => hops.add(...hop) }),
     ...capture?.fabricOptions,
   });
-  const configs = groupConfigs({ options, plan, groups, ranks, source });
+  const cut = plan.cut(ranks, groups, options.untilPs);
+  const configs = groupConfigs({ options, plan, groups, ranks, source, toGroupPs: cut.toGroupPs });
   const session = await Session.start({
     configs,
     pool,
@@ -83,7 +84,7 @@ export async function runHere({ options, source, marker }: RunInput): Promise<Ru
     capture?.open(fabric);
     const names = ranks.map((node) => plan.nodeNames[node] as string);
     const output = new LineOutput((rank) => ({ node: names[rank] as string, role: roleOf(program, rank) }), options.onLine);
-    const coordinator = await session.drive(fabric, plan.cut(ranks, groups, options.untilPs), (current) => {
+    const coordinator = await session.drive(fabric, cut, (current) => {
       output.flush(current.lines, current.nowPs);
       capture?.flush(fabric.nowPs);
       const { packetHops, events } = fabric.stats();
@@ -147,9 +148,10 @@ interface Parts {
   readonly groups: readonly (readonly number[])[];
   readonly ranks: readonly number[];
   readonly source: ProgramSource;
+  readonly toGroupPs: Ps;
 }
 
-function groupConfigs({ options, plan, groups, ranks, source }: Parts): Omit<GroupConfig, 'pool'>[] {
+function groupConfigs({ options, plan, groups, ranks, source, toGroupPs }: Parts): Omit<GroupConfig, 'pool'>[] {
   const rankOf = new Map(ranks.map((node, rank) => [node, rank]));
   return groups.map((nodes, group) => ({
     group,
@@ -166,6 +168,7 @@ function groupConfigs({ options, plan, groups, ranks, source }: Parts): Omit<Gro
     network: DEFAULT_PEER_NETWORK,
     directory: plan.directory,
     breakdown: options.breakdown ?? false,
+    toGroupPs,
   }));
 }
 

@@ -8,7 +8,8 @@ import { Worker } from 'node:worker_threads';
 import { ConfigError, DeadlockError, InvariantError, ProgramError } from '../sim/index.ts';
 import type { ProgramSource } from './program-loader.ts';
 import type { OutputLine, RunOptions, RunProgress, RunResult } from './types.ts';
-import { endlessLoopMessage, workerUrl } from './worker-group.ts';
+import { endlessLoopMessage } from './worker-group.ts';
+import { workerUrl } from './worker-url.ts';
 
 const LOOK_MS = 100;
 

@@ -6,6 +6,7 @@ import type { GroupParty } from './coordinator.ts';
 import type { GroupMessage, PeerMessage } from './messages.ts';
 import type { GroupConfig } from './node-group.ts';
 import { CTL_MARKER, CTL_READY, OP_REPORT, OP_RUN, OP_STREAM, ThreadChannel, type ThreadChannelShare } from './thread-channel.ts';
+import { workerUrl } from './worker-url.ts';
 
 /** How long `finish` sleeps before it lets the event loop turn. */
 const FINISH_WAIT_MS = 100;
@@ -14,13 +15,6 @@ const FINISH_WAIT_MS = 100;
 export interface WorkerInput {
   readonly config: GroupConfig;
   readonly channel: ThreadChannelShare;
-}
-
-/** A module that a worker runs: built JavaScript, since Node 20 loads no TypeScript in a worker. From source, the build beside it is used. */
-export function workerUrl(name: 'worker' | 'solo-worker'): URL {
-  return import.meta.url.endsWith('.ts')
-    ? new URL(`../../dist/cluster/${name}.js`, import.meta.url)
-    : new URL(`./${name}.js`, import.meta.url);
 }
 
 export class WorkerGroup implements GroupParty {

@@ -83,21 +83,25 @@ export class EventLoop {
   runUntil(limitPs: Ps): number {
     let n = 0;
     this.limitPs = limitPs;
-    while (this.#count > 0 && (this.#times[0] as number) < limitPs) {
-      this.nowPs = this.#times[0] as number;
-      const slot = this.#pop();
-      const at = slot * 4;
-      const words = this.#payload;
-      const handler = this.#handlers[words[at] as number] as EventHandler;
-      const kind = words[at + 1] as number;
-      const a = words[at + 2] as number;
-      const b = words[at + 3] as number;
-      this.#free.push(slot);
-      handler.onEvent(kind, a, b);
-      n++;
-    }
-    this.handled += n;
+    while (this.step()) n++;
     return n;
+  }
+
+  /** Handles one event before the property `limitPs`; false if there is none. Whoever steps may lower the limit between two steps. */
+  step(): boolean {
+    if (this.#count === 0 || (this.#times[0] as number) >= this.limitPs) return false;
+    this.nowPs = this.#times[0] as number;
+    const slot = this.#pop();
+    const at = slot * 4;
+    const words = this.#payload;
+    const handler = this.#handlers[words[at] as number] as EventHandler;
+    const kind = words[at + 1] as number;
+    const a = words[at + 2] as number;
+    const b = words[at + 3] as number;
+    this.#free.push(slot);
+    this.handled++;
+    handler.onEvent(kind, a, b);
+    return true;
   }
 
   #push(timePs: Ps, order: number, handler: number, kind: number, a: number, b: number): void {

@@ -115,6 +115,7 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
         switches: 0,
       },
       breakdown: false,
+    toGroupPs: benchProfile().rxPipelinePs,
     },
     outbox,
   );

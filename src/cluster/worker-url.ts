@@ -1,0 +1,28 @@
+/** Where the modules lie that worker threads run. */
+import { readdirSync, statSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { InvariantError } from '../sim/index.ts';
+
+/**
+ * A module that a worker runs: built JavaScript, since Node 20 loads no TypeScript in a worker. When this very module runs from source, the build beside it is used;
+ * it must not be older than the source, or nodes in workers would be other nodes than those in this thread. Throws `InvariantError` then.
+ */
+export function workerUrl(name: 'worker' | 'solo-worker'): URL {
+  if (!import.meta.url.endsWith('.ts')) return new URL(`./${name}.js`, import.meta.url);
+  const built = new URL(`../../dist/cluster/${name}.js`, import.meta.url);
+  requireFresh(built);
+  return built;
+}
+
+let isFresh = false;
+
+function requireFresh(built: URL): void {
+  if (isFresh) return;
+  const source = fileURLToPath(new URL('..', import.meta.url));
+  const builtMs = statSync(built, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  for (const file of readdirSync(source, { recursive: true, encoding: 'utf8' })) {
+    if (file.endsWith('.ts') && statSync(`${source}/${file}`).mtimeMs > builtMs)
+      throw new InvariantError(`the build in dist is older than src/${file}, and workers run the build: npm run build`);
+  }
+  isFresh = true;
+}
