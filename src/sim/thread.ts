@@ -22,12 +22,44 @@ export interface Waiter<T> {
   fail(atPs: Ps, error: Error): void;
 }
 
-interface Parked {
-  resolve(value: unknown): void;
-  reject(error: Error): void;
-  value: unknown;
-  failed: boolean;
+/** A wait under way, in the thread's list under its token. */
+class Wait<T> implements Waiter<T> {
+  readonly promise: Promise<T>;
   readonly what: string;
+  readonly #thread: SimThread;
+  readonly #token: number;
+  readonly #produce: (() => T | Promise<T>) | null;
+  #resolve!: (value: T | Promise<T>) => void;
+  #reject!: (error: Error) => void;
+  #value: T | undefined = undefined;
+  #error: Error | null = null;
+
+  constructor(thread: SimThread, token: number, what: string, produce: (() => T | Promise<T>) | null) {
+    this.#thread = thread;
+    this.#token = token;
+    this.what = what;
+    this.#produce = produce;
+    this.promise = new Promise<T>((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  wake(atPs: Ps, value: T): void {
+    this.#value = value;
+    this.#thread.wakeAt(atPs, this.#token);
+  }
+
+  fail(atPs: Ps, error: Error): void {
+    this.#error = error;
+    this.#thread.wakeAt(atPs, this.#token);
+  }
+
+  /** Settles the promise; the thread's own time is already that of the wake. */
+  end(): void {
+    if (this.#error !== null) this.#reject(this.#error);
+    else this.#resolve(this.#produce === null ? (this.#value as T) : this.#produce());
+  }
 }
 
 /** The thread whose code runs now; null between resumptions. */
@@ -57,9 +89,11 @@ export class SimThread implements EventHandler {
   readonly #entity: number;
   readonly #handler: number;
   #localPs: Ps = 0;
-  #nextToken = 1;
   #body: (() => Promise<unknown>) | null = null;
-  readonly #parked = new Map<number, Parked>();
+  /** Waits by token; entry 0 is never used, gone ones are null and their tokens used again. */
+  readonly #waits: (Wait<unknown> | null)[] = [null];
+  readonly #freeTokens: number[] = [];
+  #parked = 0;
 
   /** A thread of node `entity`; it does nothing until `start`. */
   constructor(loop: EventLoop, entity: number, nodeName: string) {
@@ -87,23 +121,26 @@ export class SimThread implements EventHandler {
 
   /** What the thread waits for, for the report of a run that stands still; empty when it is finished. */
   waitingFor(): readonly string[] {
-    return [...this.#parked.values()].map((parked) => parked.what);
+    return this.#waits.filter((wait) => wait !== null).map((wait) => wait.what);
   }
 
-  /** Parks the thread (when the returned promise is awaited) until somebody wakes it. `what` names the wait in reports: "completion on CQ 3". */
-  park<T>(what: string): Waiter<T> {
-    const token = this.#nextToken++;
-    let parked!: Parked;
-    const promise = new Promise<T>((resolve, reject) => {
-      parked = { resolve: resolve as (value: unknown) => void, reject, value: undefined, failed: false, what };
-    });
-    this.#parked.set(token, parked);
-    const wake = (atPs: Ps, value: unknown, failed: boolean) => {
-      parked.value = value;
-      parked.failed = failed;
-      this.loop.schedule(Math.max(atPs, this.#localPs, this.loop.nowPs), this.#handler, token);
-    };
-    return { promise, wake: (atPs, value) => wake(atPs, value, false), fail: (atPs, error) => wake(atPs, error, true) };
+  /**
+   * Parks the thread (when the returned promise is awaited) until somebody wakes it. `what` names the wait in reports: "completion on CQ 3". With `produce`, that is
+   * called when the thread is resumed, and what it returns is what the program gets.
+   */
+  park<T>(what: string, produce: (() => T | Promise<T>) | null = null): Waiter<T> {
+    const token = this.#freeTokens.pop() ?? this.#waits.length;
+    const wait = new Wait<T>(this, token, what, produce);
+    this.#waits[token] = wait as Wait<unknown>;
+    this.#parked++;
+    return wait;
+  }
+
+  /** @internal The wait of `token` is over at `atPs`. */
+  wakeAt(atPs: Ps, token: number): void {
+    const { loop } = this;
+    const own = this.#localPs > loop.nowPs ? this.#localPs : loop.nowPs;
+    loop.schedule(atPs > own ? atPs : own, this.#handler, token);
   }
 
   /** Sleeps for `durationPs` of virtual time. */
@@ -141,7 +178,7 @@ export class SimThread implements EventHandler {
     if (marker !== null) marker[0] = 0;
     current = null;
     if (this.outcome !== null) this.onFinished?.(this);
-    else if (this.#parked.size === 0)
+    else if (this.#parked === 0)
       throw new ProgramError(
         this.nodeName,
         'the program awaits something that is not simulated (a file, a network, a real timer); only what the simulator offers may be awaited',
@@ -162,9 +199,10 @@ export class SimThread implements EventHandler {
   }
 
   #resume(token: number): void {
-    const parked = this.#parked.get(token) as Parked;
-    this.#parked.delete(token);
-    if (parked.failed) parked.reject(parked.value as Error);
-    else parked.resolve(parked.value);
+    const wait = this.#waits[token] as Wait<unknown>;
+    this.#waits[token] = null;
+    this.#freeTokens.push(token);
+    this.#parked--;
+    wait.end();
   }
 }

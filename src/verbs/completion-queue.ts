@@ -33,6 +33,7 @@ export interface CqModeration {
 
 /** More than any queue holds. */
 const ALL = 2 ** 30;
+const NOTHING: WorkCompletion[] = [];
 
 export class CompletionQueue extends VerbsObject {
   readonly context: Context;
@@ -42,7 +43,10 @@ export class CompletionQueue extends VerbsObject {
   readonly cq: CqContext;
   #unacknowledged = 0;
   /** The thread that spins on the queue, and how many completions it takes at most. */
-  #spinner: Waiter<void> | null = null;
+  #spinner: Pick<Waiter<WorkCompletion[]>, 'wake'> | null = null;
+  #most = ALL;
+  readonly #what: string;
+  readonly #produce = () => this.#takeOrSpin();
 
   /** @internal Use `Context.createCq`. */
   constructor(context: Context, options: CreateCqOptions) {
@@ -58,6 +62,7 @@ export class CompletionQueue extends VerbsObject {
     this.channel = channel;
     this.cqContext = options.cqContext;
     this.cq = handle('ibv_create_cq', context.hca.createCq(cqe));
+    this.#what = `completion on CQ ${this.cq.number} of ${context.deviceName}`;
     this.cq.onEntry = (visiblePs) => this.#wakeSpinner(visiblePs);
     if (channel !== null) this.cq.onEvent = (atPs) => channel.mailbox.push(atPs, this);
     context.register(this.cq, { kind: 'cq', cq: this });
@@ -92,20 +97,22 @@ export class CompletionQueue extends VerbsObject {
     const { cq, context } = this;
     const { thread } = context;
     if (cq.nextVisiblePs() <= thread.nowPs) return Promise.resolve(this.poll(max));
-    return this.#spin(max);
+    this.#most = max;
+    return this.#spin();
   }
 
-  async #spin(max: number): Promise<WorkCompletion[]> {
-    const { cq, context } = this;
-    const { thread } = context;
-    for (;;) {
-      const next = cq.nextVisiblePs();
-      if (next <= thread.nowPs) return this.poll(max);
-      const waiter = thread.park<void>(`completion on CQ ${cq.number} of ${context.deviceName}`);
-      if (next < Number.POSITIVE_INFINITY) waiter.wake(next, undefined);
-      else this.spin(waiter);
-      await waiter.promise;
-    }
+  #spin(): Promise<WorkCompletion[]> {
+    const { cq } = this;
+    const waiter = this.context.thread.park<WorkCompletion[]>(this.#what, this.#produce);
+    const next = cq.nextVisiblePs();
+    if (next < Number.POSITIVE_INFINITY) waiter.wake(next, NOTHING);
+    else this.spin(waiter);
+    return waiter.promise;
+  }
+
+  /** What a spinning program gets when it goes on. Entries of a queue pair that was reset meanwhile are gone; then it spins on. */
+  #takeOrSpin(): WorkCompletion[] | Promise<WorkCompletion[]> {
+    return this.cq.nextVisiblePs() <= this.context.thread.nowPs ? this.poll(this.#most) : this.#spin();
   }
 
   /** Endless sequence of completions, waiting by spinning: `for await (const wc of cq.completions())`. */
@@ -172,7 +179,7 @@ export class CompletionQueue extends VerbsObject {
   }
 
   /** @internal Wakes `waiter` when the next completion becomes visible; null calls it off. */
-  spin(waiter: Waiter<void> | null): void {
+  spin(waiter: Pick<Waiter<WorkCompletion[]>, 'wake'> | null): void {
     if (waiter !== null && this.#spinner !== null)
       throw new VerbsError('ibv_poll_cq', 'EBUSY', 'the program waits for this queue twice at a time');
     this.#spinner = waiter;
@@ -182,7 +189,7 @@ export class CompletionQueue extends VerbsObject {
     const spinner = this.#spinner;
     if (spinner === null) return;
     this.#spinner = null;
-    spinner.wake(visiblePs, undefined);
+    spinner.wake(visiblePs, NOTHING);
   }
 }
 
@@ -208,27 +215,25 @@ export async function waitAny(
 async function parkOn(queues: readonly CompletionQueue[], thread: SimThread, untilPs: Ps, what: string): Promise<void> {
   const waiter = thread.park<void>(what);
   let woken = false;
-  const once: Waiter<void> = {
-    promise: waiter.promise,
+  const once: Pick<Waiter<WorkCompletion[]>, 'wake'> = {
     wake: (atPs) => {
       if (woken) return;
       woken = true;
       waiter.wake(Math.min(atPs, untilPs), undefined);
     },
-    fail: waiter.fail,
   };
   const next = Math.min(untilPs, ...queues.map((queue) => queue.cq.nextVisiblePs()));
   for (const queue of queues) queue.spin(once);
   // What is on its way or a time limit is known now; an entry that is made meanwhile may still be earlier than the limit.
-  if (next < untilPs) once.wake(next, undefined);
+  if (next < untilPs) once.wake(next, NOTHING);
   else if (untilPs < Number.POSITIVE_INFINITY) void limit(thread, untilPs, once);
   await waiter.promise;
   for (const queue of queues) queue.spin(null);
 }
 
-async function limit(thread: SimThread, untilPs: Ps, waiter: Waiter<void>): Promise<void> {
+async function limit(thread: SimThread, untilPs: Ps, waiter: Pick<Waiter<WorkCompletion[]>, 'wake'>): Promise<void> {
   await thread.sleep(Math.max(untilPs - thread.nowPs, 0));
-  waiter.wake(untilPs, undefined);
+  waiter.wake(untilPs, NOTHING);
 }
 
 function checkSize(verb: string, context: Context, cqe: number): void {

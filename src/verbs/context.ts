@@ -18,6 +18,9 @@ import { VerbsObject } from './verbs-object.ts';
 /** Entries of a port's GID table: the port GID, and no more. */
 const GID_TABLE_LENGTH = 1;
 
+/** The SL of the path from a port, by GUID, to a LID. */
+export type PathSl = (portGuid: bigint, dlid: number) => number;
+
 export class Context extends VerbsObject {
   /** `mlx4_0`: `ibv_get_device_name`. */
   readonly deviceName: string;
@@ -34,9 +37,10 @@ export class Context extends VerbsObject {
   /** @internal Objects of each kind in existence, against the device's limits. */
   readonly counts = { pd: 0, cq: 0, qp: 0, srq: 0, mr: 0, ah: 0 };
   readonly #events: AsyncEvents;
+  readonly #pathSl: PathSl;
 
   /** @internal Use `openContext`. */
-  constructor(hca: Hca, thread: SimThread) {
+  constructor(hca: Hca, thread: SimThread, pathSl: PathSl) {
     super('ibv_close_device', 'device context');
     this.hca = hca;
     this.thread = thread;
@@ -45,6 +49,7 @@ export class Context extends VerbsObject {
     this.deviceGuid = hca.config.nodeGuid;
     this.memory = hca.memory;
     this.#events = new AsyncEvents(this);
+    this.#pathSl = pathSl;
   }
 
   /** `ibv_query_device`. */
@@ -98,6 +103,14 @@ export class Context extends VerbsObject {
     const index = this.port('ibv_get_pkey_index', portNum).pkeys.indexOf(pkey);
     if (index < 0) throw new VerbsError('ibv_get_pkey_index', 'ENOENT', `the P_Key table does not hold 0x${pkey.toString(16)}`);
     return index;
+  }
+
+  /**
+   * The SL of the subnet administrator's path record from port `portNum` to `dlid`: 0 unless the routing engine needs others (IBA 15.2.5.16). A program that
+   * addresses by LID should use it; `QueuePair.connect` does. It costs nothing: a real program would have it from whoever told it the LID.
+   */
+  pathSl(portNum: number, dlid: number): number {
+    return this.#pathSl(this.port('ibv_query_port', portNum).portGuid, dlid);
   }
 
   /** `ibv_alloc_pd`. */
@@ -198,7 +211,7 @@ export class Context extends VerbsObject {
   }
 }
 
-/** `ibv_open_device`: a context of `hca` for the program that runs on `thread`. */
-export function openContext(hca: Hca, thread: SimThread): Context {
-  return new Context(hca, thread);
+/** `ibv_open_device`: a context of `hca` for the program that runs on `thread`. `pathSl` answers for the subnet administrator; without it every SL is 0. */
+export function openContext(hca: Hca, thread: SimThread, pathSl: PathSl = () => 0): Context {
+  return new Context(hca, thread, pathSl);
 }
