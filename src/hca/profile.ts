@@ -193,7 +193,7 @@ const ROWS = {
   ],
   contextMissPs: [
     'ps',
-    400_000,
+    800_000,
     0,
     SECOND,
     'time an engine waits for a queue pair context that is not on chip',
