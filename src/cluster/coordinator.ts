@@ -61,6 +61,8 @@ export class Coordinator {
   readonly #groups: readonly GroupParty[];
   readonly #cut: CutOptions;
   readonly #mail: PeerMessage[][];
+  /** Arrival of the earliest message in a group's mail. */
+  readonly #mailNext: Float64Array;
   readonly #next: Float64Array;
   readonly #limits: Float64Array;
   /** Per group, of the records that it has not got yet: how many were looked at, the earliest packet, the earliest freed room. */
@@ -79,6 +81,7 @@ export class Coordinator {
     this.#groups = groups;
     this.#cut = cut;
     this.#mail = groups.map(() => []);
+    this.#mailNext = new Float64Array(groups.length).fill(Number.POSITIVE_INFINITY);
     this.#next = new Float64Array(groups.length);
     this.#limits = new Float64Array(groups.length);
     this.#seen = new Int32Array(groups.length);
@@ -168,6 +171,7 @@ export class Coordinator {
     (this.#groups[g] as GroupParty).begin(limit, records, mail);
     this.#running[g] = true;
     this.#mail[g] = [];
+    this.#mailNext[g] = Number.POSITIVE_INFINITY;
     records.clear();
     this.#seen[g] = 0;
     this.#packetNext[g] = Number.POSITIVE_INFINITY;
@@ -198,9 +202,14 @@ export class Coordinator {
   }
 
   #dispatch(message: GroupMessage): void {
-    if (message.kind === 'peer') (this.#mail[this.#cut.groupOfRank[message.to] as number] as PeerMessage[]).push(message);
+    if (message.kind === 'peer') this.#keepMail(this.#cut.groupOfRank[message.to] as number, message);
     else if (message.kind === 'line') this.lines.push(message);
     else if (message.kind === 'finished') this.finished.push(message);
     else if (message.kind === 'failure') this.failure ??= message;
+  }
+
+  #keepMail(g: number, message: PeerMessage): void {
+    (this.#mail[g] as PeerMessage[]).push(message);
+    if (message.arrivalPs < (this.#mailNext[g] as number)) this.#mailNext[g] = message.arrivalPs;
   }
 }

@@ -54,6 +54,8 @@ export interface DirectoryPort {
 /** Plain data; can cross to a thread. */
 export interface Directory {
   readonly ports: readonly DirectoryPort[];
+  /** 2^LMC. */
+  readonly lidsPerPort: number;
   readonly coreMtuBytes: number;
   /** The least rate of the links between switches; 0 where there are none. */
   readonly coreRate: number;
@@ -89,6 +91,7 @@ export function makeDirectory(topology: Topology, subnet: SubnetPlan): Directory
         switchIndex: subnet.index.adapterSwitch[handle] as number,
       };
     }),
+    lidsPerPort: 2 ** subnet.lids.lmc,
     coreMtuBytes: Math.min(4096, ...between.map((link) => link.mtu)),
     coreRate: slowest(between.map(rateOf)),
     sls: subnet.routing.levels?.pathSls ?? null,
@@ -120,6 +123,14 @@ export function directoryOf(directory: Directory): RdmaDirectory {
   const result = { addresses, paths };
   made.set(directory, result);
   return result;
+}
+
+/** The SL that the routing engine wants from a port to a LID of another; undefined where any will do, for a LID of nobody, and for multicast. */
+export function slToLid(directory: Directory, fromGuid: bigint, dlid: number): number | undefined {
+  if (directory.sls === null) return undefined;
+  const from = directory.ports.find((port) => port.guid === fromGuid);
+  const to = directory.ports.find((port) => dlid >= port.lid && dlid < port.lid + directory.lidsPerPort);
+  return from === undefined || to === undefined ? undefined : pathSl(directory, from, to);
 }
 
 /** SL of the path between two ports of switches, as the routing engine wants it. */

@@ -150,13 +150,16 @@ export class NodeGroup {
 
   /** What the group has to say at the end of the run. */
   report(): GroupReport {
+    const hosts = new Map(this.#hosts.map((host) => [host.name, host]));
+    const hashes = new Map<string, number[]>(this.#nodeNames.map((name) => [name, []]));
+    for (const hca of this.#hcas) hashes.get(hca.config.nodeName)?.push(...hca.hash());
     return {
       kind: 'report',
       events: this.loop.handled - this.loop.catchUps,
       nodes: this.#nodeNames.map((name) => ({
         name,
-        hash: this.#hcas.filter((hca) => hca.config.nodeName === name).flatMap((hca) => [...hca.hash()]),
-        waitingFor: this.#hosts.find((host) => host.name === name)?.waitingFor() ?? [],
+        hash: hashes.get(name) ?? [],
+        waitingFor: hosts.get(name)?.waitingFor() ?? [],
       })),
       stamps: this.#trace?.take() ?? [],
     };

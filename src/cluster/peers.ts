@@ -20,6 +20,17 @@ export const DEFAULT_PEER_NETWORK: PeerNetwork = { latencyPs: 20_000_000, psPerB
 /** External event keys of messages: one for each sending rank. Packets use the keys below. */
 const PEER_KEY_BASE = 2 ** 19;
 
+/** What one rank knows of another: made when they first have to do with each other, since thousands of ranks are too many for a table of all pairs. */
+interface Correspondent {
+  /** Messages on their way, in the order sent. */
+  readonly expected: PeerMessage[];
+  /** Values that came and were not fetched yet. */
+  readonly arrived: unknown[];
+  waiting: Waiter<unknown> | null;
+  /** When the last message to it arrives. */
+  lastArrivalPs: Ps;
+}
+
 /** One rank's end of the channel. */
 export class PeerChannel implements EventHandler {
   /** Names of the nodes that run the program, in rank order. */
@@ -30,13 +41,9 @@ export class PeerChannel implements EventHandler {
   readonly #loop: EventLoop;
   readonly #handler: number;
   #thread: SimThread | null = null;
-  /** Messages on their way or not fetched yet, per sender, in the order sent. */
-  readonly #expected: PeerMessage[][];
-  readonly #arrived: unknown[][];
-  readonly #waiting: (Waiter<unknown> | null)[];
+  readonly #correspondents = new Map<number, Correspondent>();
   #barrierWaiter: Waiter<void> | null = null;
   #barrierEntered = 0;
-  readonly #lastArrival: Float64Array;
 
   constructor(
     loop: EventLoop,
@@ -52,10 +59,6 @@ export class PeerChannel implements EventHandler {
     this.#emit = emit;
     this.#loop = loop;
     this.#handler = loop.register(entity, this);
-    this.#expected = names.map(() => []);
-    this.#arrived = names.map(() => []);
-    this.#waiting = names.map(() => null);
-    this.#lastArrival = new Float64Array(names.length);
   }
 
   /** @internal Whose clock `send` reads and who is parked in `recv`. */
@@ -73,11 +76,11 @@ export class PeerChannel implements EventHandler {
     const rank = this.#rankOf(from);
     const thread = this.#threadNow();
     await thread.sync();
-    const queue = this.#arrived[rank] as unknown[];
-    if (queue.length > 0) return queue.shift() as T;
-    if (this.#waiting[rank] !== null) throw new Error(`two receives from ${this.names[rank]} at the same time`);
+    const sender = this.#with(rank);
+    if (sender.arrived.length > 0) return sender.arrived.shift() as T;
+    if (sender.waiting !== null) throw new Error(`two receives from ${this.names[rank]} at the same time`);
     const waiter = thread.park<unknown>(`message from ${this.names[rank]}`);
-    this.#waiting[rank] = waiter;
+    sender.waiting = waiter;
     return (await waiter.promise) as T;
   }
 
@@ -100,13 +103,13 @@ export class PeerChannel implements EventHandler {
 
   /** @internal A message for this rank is under way; called before its arrival time. */
   expect(message: PeerMessage): void {
-    (this.#expected[message.from] as PeerMessage[]).push(message);
+    this.#with(message.from).expected.push(message);
     this.#loop.deliver(message.arrivalPs, PEER_KEY_BASE + message.from, this.#handler, 0, message.from);
   }
 
   /** @internal The oldest expected message of rank `from` arrives. */
   onEvent(_kind: number, from: number): void {
-    const message = (this.#expected[from] as PeerMessage[]).shift();
+    const message = this.#with(from).expected.shift();
     assert(message !== undefined, 'a peer message arrived that nobody sent');
     if (message.what === 'barrier-enter') this.#enterBarrier();
     else if (message.what === 'barrier-leave') this.#leaveBarrier();
@@ -114,12 +117,13 @@ export class PeerChannel implements EventHandler {
   }
 
   #receive(from: number, value: unknown): void {
-    const waiter = this.#waiting[from];
-    if (waiter === null || waiter === undefined) {
-      (this.#arrived[from] as unknown[]).push(value);
+    const sender = this.#with(from);
+    const { waiting: waiter } = sender;
+    if (waiter === null) {
+      sender.arrived.push(value);
       return;
     }
-    this.#waiting[from] = null;
+    sender.waiting = null;
     waiter.wake(this.#loop.nowPs, value);
   }
 
@@ -142,16 +146,32 @@ export class PeerChannel implements EventHandler {
   #post(to: number, what: PeerMessage['what'], bytes: Uint8Array): void {
     const sentPs = Math.max(this.#threadNow().nowPs, this.#loop.nowPs);
     const arrival = sentPs + this.#network.latencyPs + bytes.length * this.#network.psPerByte;
-    const arrivalPs = Math.max(arrival, this.#lastArrival[to] as number);
-    this.#lastArrival[to] = arrivalPs;
+    const receiver = this.#with(to);
+    const arrivalPs = Math.max(arrival, receiver.lastArrivalPs);
+    receiver.lastArrivalPs = arrivalPs;
     this.#emit({ kind: 'peer', arrivalPs, from: this.#rank, to, what, bytes });
+  }
+
+  #with(rank: number): Correspondent {
+    let known = this.#correspondents.get(rank);
+    if (known === undefined) {
+      known = { expected: [], arrived: [], waiting: null, lastArrivalPs: 0 };
+      this.#correspondents.set(rank, known);
+    }
+    return known;
   }
 
   #rankOf(peer: number | string): number {
     const rank = typeof peer === 'number' ? peer : this.names.indexOf(peer);
     if (!Number.isInteger(rank) || rank < 0 || rank >= this.names.length)
-      throw new RangeError(`no such peer: ${peer}; there are ${this.names.map((name, i) => `${i} = ${name}`).join(', ')}`);
+      throw new RangeError(`no such peer: ${peer}; there are ${this.#describeRanks()}`);
     return rank;
+  }
+
+  #describeRanks(): string {
+    const some = this.names.slice(0, 16).map((name, i) => `${i} = ${name}`);
+    const more = this.names.length > some.length ? ` … (${this.names.length} in all)` : '';
+    return `${some.join(', ')}${more}`;
   }
 
   #threadNow(): SimThread {

@@ -9,7 +9,7 @@ import { codeOfSpeed, codeOfWidth } from './codes.ts';
 import type { CutOptions } from './coordinator.ts';
 import { type Directory, makeDirectory } from './directory.ts';
 import { DEFAULT_PEER_NETWORK } from './peers.ts';
-import { MULTICAST_LIDS, planSubnet, type SubnetPlan } from './subnet-plan.ts';
+import { MULTICAST_LIDS, type PlannedPort, planSubnet, type SubnetPlan } from './subnet-plan.ts';
 import { parseFaults } from './load.ts';
 import type { RunOptions } from './types.ts';
 
@@ -39,11 +39,12 @@ export type PlanOptions = Pick<RunOptions, 'topology' | 'topologyFile' | 'allowC
 /** Plans a run. Throws `ConfigError` with everything that is wrong. */
 export function planCluster(options: PlanOptions, groups: readonly (readonly number[])[]): ClusterPlan {
   const { topology } = options;
-  const subnet = planSubnet(topology, options.allowCycles ?? false);
+  const subnet = inFile(options.topologyFile, () => planSubnet(topology, options.allowCycles ?? false));
   const profiles = resolveProfiles(topology, options.topologyFile);
   const seed = options.seed ?? 1;
+  const handles = portHandles(subnet);
   const hcas = topology.nodes.map((node) =>
-    node.hcas.map((_, hca) => hcaConfig(topology, subnet, profiles, node.index, hca, seed)),
+    node.hcas.map((_, hca) => hcaConfig({ topology, subnet, profiles, handles, seed }, node.index, hca)),
   );
   const used = hcas.flat().map((hca) => hca.profile);
   return {
@@ -56,14 +57,53 @@ export function planCluster(options: PlanOptions, groups: readonly (readonly num
     hcas,
     directory: makeDirectory(topology, subnet),
     warnings: subnet.warnings,
-    cut: (ranks, members, untilPs) => ({
-      toFabricPs: Math.min(...used.map((profile) => profile.txPipelinePs)),
-      toGroupPs: Math.min(...used.map((profile) => profile.rxPipelinePs)),
-      peerPs: DEFAULT_PEER_NETWORK.latencyPs,
-      groupOfRank: ranks.map((node) => members.findIndex((group) => group.includes(node))),
-      untilPs: untilPs ?? Number.POSITIVE_INFINITY,
-    }),
+    cut: (ranks, members, untilPs) => {
+      const groupOf = groupOfNodes(topology.nodes.length, members);
+      return {
+        toFabricPs: least(used, (profile) => profile.txPipelinePs),
+        toGroupPs: least(used, (profile) => profile.rxPipelinePs),
+        peerPs: DEFAULT_PEER_NETWORK.latencyPs,
+        groupOfRank: ranks.map((node) => groupOf[node] as number),
+        untilPs: untilPs ?? Number.POSITIVE_INFINITY,
+      };
+    },
   };
+}
+
+/** The least of a property; no spread of arguments, which has a limit that large fabrics reach. */
+function least<T>(list: readonly T[], property: (item: T) => number): number {
+  return list.reduce((found, item) => Math.min(found, property(item)), Number.POSITIVE_INFINITY);
+}
+
+/** The group of each node. */
+function groupOfNodes(nodes: number, groups: readonly (readonly number[])[]): Int32Array {
+  const groupOf = new Int32Array(nodes);
+  groups.forEach((members, group) => {
+    for (const node of members) groupOf[node] = group;
+  });
+  return groupOf;
+}
+
+/** Handles of the ports of each adapter, under `node/hca`. */
+function portHandles(subnet: SubnetPlan): Map<string, number[]> {
+  const handles = new Map<string, number[]>();
+  subnet.ports.forEach(({ node, hca }, handle) => {
+    const key = `${node}/${hca}`;
+    const known = handles.get(key);
+    if (known === undefined) handles.set(key, [handle]);
+    else known.push(handle);
+  });
+  return handles;
+}
+
+/** Issues of rooms that know no files get the topology file's name. */
+function inFile<T>(file: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    throw new ConfigError(error.issues.map((issue) => (issue.file === '' ? { ...issue, file } : issue)));
+  }
 }
 
 /** The profile of each adapter, by node and adapter. */
@@ -85,24 +125,24 @@ function resolveProfiles(topology: Topology, file: string): HcaProfile[][] {
   return profiles;
 }
 
-function hcaConfig(
-  topology: Topology,
-  subnet: SubnetPlan,
-  profiles: readonly HcaProfile[][],
-  node: number,
-  hca: number,
-  seed: number,
-): HcaConfig {
+interface HcaParts {
+  readonly topology: Topology;
+  readonly subnet: SubnetPlan;
+  readonly profiles: readonly HcaProfile[][];
+  readonly handles: ReadonlyMap<string, readonly number[]>;
+  readonly seed: number;
+}
+
+function hcaConfig({ topology, subnet, profiles, handles, seed }: HcaParts, node: number, hca: number): HcaConfig {
   const adapter = topology.nodes[node]?.hcas[hca];
   if (adapter === undefined) throw new RangeError(`node ${node} has no HCA ${hca}`);
-  const ports: HcaPortConfig[] = [];
-  subnet.ports.forEach((planned, handle) => {
-    if (planned.node !== node || planned.hca !== hca) return;
-    const link = topology.links[planned.port.link];
-    ports.push({
-      portNumber: planned.port.number,
+  const ports = (handles.get(`${node}/${hca}`) ?? []).map((handle): HcaPortConfig => {
+    const { port } = subnet.ports[handle] as PlannedPort;
+    const link = topology.links[port.link];
+    return {
+      portNumber: port.number,
       hostPort: handle,
-      portGuid: planned.port.guid,
+      portGuid: port.guid,
       gidPrefix: SUBNET_PREFIX,
       lid: subnet.lids.adapterLids[handle] as number,
       lmc: subnet.lids.lmc,
@@ -113,7 +153,7 @@ function hcaConfig(
       smLid: subnet.lids.adapterLids[0] as number,
       smSl: 0,
       subnetTimeout: 18,
-    });
+    };
   });
   return {
     nodeName: topology.nodes[node]?.name ?? '',
@@ -161,10 +201,7 @@ function fabricSpec(
   groups: readonly (readonly number[])[],
   seed: number,
 ): FabricSpec {
-  const groupOf = new Int32Array(topology.nodes.length);
-  groups.forEach((nodes, group) => {
-    for (const node of nodes) groupOf[node] = group;
-  });
+  const groupOf = groupOfNodes(topology.nodes.length, groups);
   const handles = new Map(subnet.ports.map(({ node, hca, port }, handle) => [`${node}/${hca}/${port.number}`, handle]));
   const links = topology.links.map((link): LinkSpec => {
     const [a, b] = link.ends.map((end) =>

@@ -10,7 +10,7 @@ import {
   type Role,
   VerbsError,
 } from '../verbs/index.ts';
-import { directoryOf } from './directory.ts';
+import { directoryOf, slToLid } from './directory.ts';
 import type { GroupMessage } from './messages.ts';
 import type { GroupConfig, NodeConfig } from './node-group.ts';
 import { PeerChannel } from './peers.ts';
@@ -60,7 +60,8 @@ export class ProgramHost {
     if (known !== undefined) return known;
     const hca = this.#options.hcas.find((candidate) => candidate.config.deviceName === name);
     if (hca === undefined) throw new VerbsError('ibv_open_device', 'ENODEV');
-    const context = openContext(hca, this.#thread);
+    const { directory } = this.#options.config;
+    const context = openContext(hca, this.#thread, (portGuid, dlid) => slToLid(directory, portGuid, dlid));
     this.#contexts.set(name, context);
     return context;
   }

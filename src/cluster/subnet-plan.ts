@@ -19,6 +19,7 @@ import {
   type SubnetGraph,
   type SubnetIndex,
 } from '../subnet/index.ts';
+import { ConfigError } from '../sim/index.ts';
 import { linkSpeed } from '../wire/index.ts';
 import type { LinkEnd as TopologyEnd, Topology, TopologyHca, TopologyPort } from '../topology/index.ts';
 
@@ -97,6 +98,7 @@ export function planSubnet(topology: Topology, allowCycles: boolean): SubnetPlan
   const lmc = Math.max(0, ...ports.map(({ port }) => port.lmc));
   const lids = assignLids(index, { lmc });
   const routing = computeRouting(index, lids, routingOptions(topology));
+  requireLanes(topology, routing);
   const multicast = buildMulticastTrees(
     index,
     [{ mlid: BROADCAST_MLID, members: ports.map((_, handle) => handle) }],
@@ -121,8 +123,18 @@ export function planSubnet(topology: Topology, allowCycles: boolean): SubnetPlan
   return { index, ports, lids, routing, multicast, vls, warnings };
 }
 
+/** Datelines need a second VL on every link between switches. */
+function requireLanes(topology: Topology, { levels }: Routing): void {
+  if (levels === undefined) return;
+  const short = topology.switches.find(({ qos }) => qos.operationalVls < levels.vlCount);
+  if (short === undefined) return;
+  const message = `needs ${levels.vlCount} data VLs on every switch; ${short.name} has ${short.qos.operationalVls} (qos.operationalVls)`;
+  throw new ConfigError([{ file: topology.source, path: 'routing.datelines', message }]);
+}
+
 function routingOptions(topology: Topology): RoutingOptions {
   const { routing } = topology;
+  if (routing.engine === 'dor') return routing.datelines ? { engine: 'dor', datelines: true } : { engine: 'dor' };
   if (!('roots' in routing) || routing.roots.length === 0) return { engine: routing.engine };
   return { engine: routing.engine, roots: routing.roots.map((s) => topology.switches[s]?.guid as bigint) };
 }

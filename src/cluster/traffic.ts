@@ -73,7 +73,16 @@ function trafficSpec(options: TrafficOptions, plan: ClusterPlan, hosts: readonly
     mode,
     sizes: [{ wireBytes: WIRE_OVERHEAD + Math.ceil(options.messageBytes / 4) * 4, weight: 1 }],
     measureFromPs: options.warmupPs,
+    ...pathSls(plan),
   };
+}
+
+/** Each packet at the SL of its path, where the routing engine wants any but 0. */
+function pathSls({ subnet }: ClusterPlan): Pick<TrafficSpec, 'pathSls'> {
+  const { levels } = subnet.routing;
+  if (levels === undefined) return {};
+  const place = Array.from(subnet.index.adapterSwitch.subarray(0, subnet.ports.length), (s) => Math.max(0, s));
+  return { pathSls: { sls: levels.pathSls, place, places: subnet.index.switchCount } };
 }
 
 /** The kernel's own pattern where all hosts take part, else a table, for the patterns that a table can say. */
@@ -157,7 +166,8 @@ function linkUse(before: readonly PortUse[], after: readonly PortUse[], duration
   return after
     .map(({ name, busyPs, waitPs }, i) => ({
       name,
-      use: (busyPs - (before[i]?.busyPs ?? 0)) / durationPs,
+      // A packet counts with all of its time when it starts, so a full link can be over by one packet.
+      use: Math.min(1, (busyPs - (before[i]?.busyPs ?? 0)) / durationPs),
       wait: (waitPs - (before[i]?.waitPs ?? 0)) / durationPs,
     }))
     .sort((a, b) => b.use - a.use || (a.name < b.name ? -1 : 1));
