@@ -12,7 +12,7 @@
  * - `inline-group.ts` `worker-group.ts` `worker.ts` `worker-url.ts` `thread-channel.ts` `messages.ts`   groups in this thread or another
  * - `trace-log.ts` `breakdown.ts` `run-capture.ts` `capture-tap.ts` `capture.ts` `line-output.ts` `version.ts`              what is seen of a run
  */
-export { checkTopology } from './check.ts';
+export { checkTopology, findRoutingRoots } from './check.ts';
 export { generators, hcaProfiles, programs, switchModels } from './lists.ts';
 export { HCA_CATALOG, loadTopologyFile, parseFaults } from './load.ts';
 export { planCluster } from './plan.ts';

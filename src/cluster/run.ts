@@ -43,7 +43,11 @@ export async function runPrepared(options: RunOptions, source: ProgramSource): P
   if ((options.placement ?? 'pool') !== 'pool' || poolSize(options.topology.nodes.length, options.workers) > 1)
     return runHere({ options, source });
   const result = await runSolo(options, source, watchdogMs);
-  return { ...result, run: { ...result.run, ...elapsed(meter), placement: 'pool', workers: 1 } };
+  return {
+    ...result,
+    options: recordedOptions(options),
+    run: { ...result.run, ...elapsed(meter), placement: 'pool', workers: 1 },
+  };
 }
 
 /** What `runHere` needs. */

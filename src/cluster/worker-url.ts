@@ -4,13 +4,12 @@ import { fileURLToPath } from 'node:url';
 import { InvariantError } from '../sim/index.ts';
 
 /**
- * A module that a worker runs: built JavaScript, since Node 20 loads no TypeScript in a worker. When this very module runs from source, the build beside it is used;
- * it must not be older than the source, or nodes in workers would be other nodes than those in this thread. Throws `InvariantError` then.
+ * A module that a worker runs: built JavaScript, since Node 20 loads no TypeScript in a worker. Built code lies two folders below the root, as this file does.
+ * When this very module runs from source, the build must not be older than the source, or nodes in workers would be other nodes than those in this thread. Throws `InvariantError` then.
  */
 export function workerUrl(name: 'worker' | 'solo-worker'): URL {
-  if (!import.meta.url.endsWith('.ts')) return new URL(`./${name}.js`, import.meta.url);
   const built = new URL(`../../dist/cluster/${name}.js`, import.meta.url);
-  requireFresh(built);
+  if (import.meta.url.endsWith('.ts')) requireFresh(built);
   return built;
 }
 
