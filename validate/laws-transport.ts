@@ -3,7 +3,14 @@
  * latency as the sum of its parts, collectives as sums of ping-pongs. Tests call the functions with shorter runs. `npm run validate -- laws-transport`.
  */
 import { HCA_CATALOG, run } from '../src/cluster/index.ts';
-import { type HcaProfile, PROFILES, type UnloadedOperation, unloadedLatencyPs, unloadedStages } from '../src/hca/index.ts';
+import {
+  type HcaProfile,
+  PROFILES,
+  type UnloadedOperation,
+  type UnloadedPath,
+  unloadedLatencyPs,
+  unloadedStages,
+} from '../src/hca/index.ts';
 import { loadTopologyText, type Topology } from '../src/topology/index.ts';
 import { compare, type ValidationRow, type ValidationTable } from './types.ts';
 
@@ -197,8 +204,11 @@ export function readRoundTripPs(setup: Setup, bytes: number): number {
 
 /** From a program posting one operation to its having polled the completion: a WRITE over RC is over when its ACK is here, a SEND over UD when it is with the port. */
 export function completionRoundTripPs(setup: Setup, operation: 'write' | 'ud', bytes: number): number {
-  const profile = profileOf(setup.profile);
-  const path = pathOf(setup, 0);
+  return completionTimePs(profileOf(setup.profile), pathOf(setup, 0), operation, bytes);
+}
+
+/** The same for any adapter and path. */
+export function completionTimePs(profile: HcaProfile, path: UnloadedPath, operation: 'write' | 'ud', bytes: number): number {
   const stages = unloadedStages(profile, path, 'write', bytes);
   const upTo = (name: string): number => {
     const last = stages.findIndex((stage) => stage.name === name);
@@ -206,7 +216,7 @@ export function completionRoundTripPs(setup: Setup, operation: 'write' | 'ud', b
   };
   const completedPs = profile.hostWriteLatencyPs + profile.cqeWritePs + profile.pollPs;
   if (operation === 'ud') return upTo('transmit pipeline') + completedPs;
-  const ackPs = (ACK_WIRE * setup.psPerByte.num) / setup.psPerByte.den;
+  const ackPs = (ACK_WIRE * path.psPerByte.num) / path.psPerByte.den;
   const backPs = profile.txPipelinePs + Math.ceil(ackPs) + path.fixedPs + profile.rxPipelinePs;
   return upTo('receive pipeline') + backPs + completedPs;
 }

@@ -20,6 +20,9 @@ const HOST_BUFFER_BLOCKS = 512;
 /** From freed buffer room to the credit update decoded at the other end, propagation apart: flow-control packets are sent as room comes free, and wait behind one packet at most. */
 const CREDIT_RETURN_PS = 50_000;
 const LFT_DROP = 255;
+const MIN_MTU = 256;
+/** Room for all headers and checksums around the largest payload: two blocks. */
+const HEADER_BYTES = 128;
 
 export interface ClusterPlan {
   readonly nodeNames: readonly string[];
@@ -219,6 +222,7 @@ function fabricSpec(
   });
   return {
     seed,
+    maxWireBytes: Math.max(...topology.links.map((link) => link.mtu), MIN_MTU) + HEADER_BYTES,
     switches: topology.switches.map((_, s) => switchSpec(topology, subnet, s)),
     hostPorts: subnet.ports.map((planned, handle): HostPortSpec => {
       const { qos } = planned.adapter;
