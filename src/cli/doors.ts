@@ -20,6 +20,8 @@ export interface ClusterDoor {
   run(options: RunOptions): Promise<RunResult>;
   runTraffic(options: TrafficOptions): Promise<TrafficResult>;
   checkTopology(topology: Topology, options: { readonly allowCycles?: boolean }): TopologyCheck | Promise<TopologyCheck>;
+  /** Names of the switches that the routing engine finds as its roots by itself. */
+  findRoutingRoots(topology: Topology): readonly string[];
   writeRunRecord(file: string, options: RunOptions, result: RunResult): void | Promise<void>;
   replay(file: string, how: Pick<RunOptions, 'placement' | 'workers' | 'onProgress'>): Promise<ReplayResult>;
   hcaProfiles(): readonly ListEntry[];
@@ -34,7 +36,7 @@ export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 /** What the commands use of `topology`. */
 export interface TopologyDoor {
   /** Counts, levels, diameter, bisection links, in lines. */
-  describeTopology(topology: Topology): readonly string[];
+  describeTopology(topology: Topology, roots?: readonly string[]): readonly string[];
   /** A drawing as SVG. */
   drawTopology(topology: Topology): Promise<string>;
   exportTopology(topology: Topology, format: ExportFormat): string;

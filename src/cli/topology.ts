@@ -65,7 +65,8 @@ async function showTopology(call: Call, context: Context): Promise<number> {
   call.options.finish();
   const topology = await load(call, context);
   const { describeTopology, drawTopology } = await doors.topology();
-  if (svg !== '-') terminal.out(`${describeTopology(topology).join('\n')}\n`);
+  const { findRoutingRoots } = await doors.cluster();
+  if (svg !== '-') terminal.out(`${describeTopology(topology, findRoutingRoots(topology)).join('\n')}\n`);
   if (svg === undefined) return EXIT_OK;
   const drawing = await drawTopology(topology);
   if (svg === '-') terminal.out(drawing);

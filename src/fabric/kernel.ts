@@ -318,6 +318,7 @@ export function makeKernel(env: KernelEnv): KernelState {
   const SIZE0 = T.sizeBytes[0];
   const oneSl = T.sls.length === 1;
   const SL0 = T.sls[0];
+  const hasPathSls = T.places > 0;
   const exponentials = new Float64Array(4096);
   for (let i = 0; i < 4096; i++) exponentials[i] = -Math.log(1 - (i + 0.5) / 4096);
 
@@ -1061,7 +1062,11 @@ export function makeKernel(env: KernelEnv): KernelState {
       while (r >= T.sizeBelow[k]) k++;
       bytes = T.sizeBytes[k];
     }
-    const sl = oneSl ? SL0 : T.sls[Math.floor((draw(h) * T.sls.length) / 4294967296)];
+    const sl = hasPathSls
+      ? T.pathSls[T.place[h] * T.places + T.place[to]]
+      : oneSl
+        ? SL0
+        : T.sls[Math.floor((draw(h) * T.sls.length) / 4294967296)];
     const vl = mapsVl ? w.sl2vl[w.sl2vlBase[w.switchCount + h] + sl] : sl;
     const at = id * 8;
     E[at + ROUTE] = T.lid[to];

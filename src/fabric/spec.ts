@@ -155,6 +155,8 @@ export interface TrafficSpec {
   readonly sizes: readonly { readonly wireBytes: number; readonly weight: number }[];
   /** SLs drawn uniformly. Default [0]. */
   readonly sls?: readonly number[];
+  /** Instead: the SL of each path, at `place[source] × places + place[destination]`; places are switches, say. */
+  readonly pathSls?: { readonly sls: Uint8Array; readonly place: readonly number[]; readonly places: number };
   readonly startPs?: number;
   /** No packet is made from then on. Default: never ends. */
   readonly stopPs?: number;

@@ -22,6 +22,10 @@ export interface TrafficPlan {
   /** Cumulative: size k is chosen for a uint32 below sizeBelow[k]. */
   readonly sizeBelow: Float64Array;
   readonly sls: Uint8Array;
+  /** Where each pair has an SL of its own: `pathSls[place[source] × places + place[destination]]`. */
+  readonly pathSls: Uint8Array;
+  readonly place: Int32Array;
+  readonly places: number;
   readonly closed: boolean;
   readonly outstanding: number;
   /** −1: the next packet follows the transmission of the last. */
@@ -100,6 +104,12 @@ export function planTraffic(spec: TrafficSpec, wiring: Wiring): TrafficPlan {
     fail('bad packet sizes');
   const sls = Uint8Array.from(spec.sls ?? [0]);
   if (sls.length === 0 || sls.some((sl) => sl > 15 || (!wiring.uses.sl2vl && sl >= wiring.vls))) fail('an SL without a VL');
+  if (spec.pathSls !== undefined) {
+    const { sls: table, place, places } = spec.pathSls;
+    if (spec.sls !== undefined) fail('SLs drawn and SLs of paths at once');
+    if (place.length !== hosts || table.length !== places * places) fail('SLs of paths that do not fit the hosts');
+    if (place.some((p) => !(p >= 0 && p < places)) || !wiring.uses.sl2vl) fail('SLs of paths without a place or a VL');
+  }
   const total = spec.sizes.reduce((n, s) => n + s.weight, 0);
   const mean = spec.sizes.reduce((n, s) => n + s.wireBytes * s.weight, 0) / total;
   let sum = 0;
@@ -126,6 +136,9 @@ export function planTraffic(spec: TrafficSpec, wiring: Wiring): TrafficPlan {
     sizeBytes: Int32Array.from(spec.sizes, (s) => s.wireBytes),
     sizeBelow,
     sls,
+    pathSls: spec.pathSls?.sls ?? new Uint8Array(0),
+    place: Int32Array.from(spec.pathSls?.place ?? []),
+    places: spec.pathSls?.places ?? 0,
     closed: mode.kind === 'closed',
     outstanding: mode.kind === 'closed' ? mode.outstanding : 0,
     responsePs: mode.kind === 'closed' ? (mode.responsePs ?? -1) : -1,
@@ -155,6 +168,9 @@ export const NO_TRAFFIC: TrafficPlan = {
   sizeBytes: new Int32Array(1),
   sizeBelow: new Float64Array(1),
   sls: new Uint8Array(1),
+  pathSls: new Uint8Array(0),
+  place: new Int32Array(0),
+  places: 0,
   closed: false,
   outstanding: 0,
   responsePs: -1,

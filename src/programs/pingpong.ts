@@ -76,7 +76,8 @@ interface Options {
   readonly mtu: Mtu;
   readonly rxDepth: number;
   readonly iters: number;
-  readonly sl: number;
+  /** Null: that of the path record. */
+  readonly sl: number | null;
   readonly useEvent: boolean;
   readonly gidIndex: number;
   readonly check: boolean;
@@ -116,7 +117,7 @@ function readPingpongOptions(tool: string, type: Transport, context: ProgramCont
     mtu: mtu ?? 3,
     rxDepth: whole('rx-depth', 500, 1, 16_384),
     iters: whole('iters', 1000, 1, 2 ** 32 - 1),
-    sl: whole('sl', 0, 0, 15),
+    sl: textOption(found, 'sl') === null ? null : whole('sl', 0, 0, 15),
     useEvent: hasOption(found, 'events'),
     gidIndex: whole('gid-idx', -1, 0, 255),
     check: hasOption(found, 'chk'),
@@ -240,7 +241,7 @@ class Pingpong {
   #connect(remote: Destination): void {
     const { port, sl, mtu, gidIndex } = this.#options;
     const grh = gidIndex < 0 ? {} : { grh: { dgid: remote.gid, sgidIndex: gidIndex, hopLimit: this.#type === 'UD' ? 64 : 1 } };
-    const ahAttr = { dlid: remote.lid, sl, portNum: port, ...grh };
+    const ahAttr = { dlid: remote.lid, sl: sl ?? this.#qp.context.pathSl(port, remote.lid) ?? 0, portNum: port, ...grh };
     const route = { qpState: QpState.RTR, ahAttr, pathMtu: mtu, destQpNum: remote.qpn, rqPsn: remote.psn };
     if (this.#type === 'RC') this.#modify({ ...route, maxDestRdAtomic: 1, minRnrTimer: 12 });
     else this.#modify(this.#type === 'UC' ? route : { qpState: QpState.RTR });

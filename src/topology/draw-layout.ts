@@ -110,15 +110,18 @@ function sortUnder(row: Placed[], model: DrawingModel, middles: ReadonlyMap<stri
 /** A projection for any number of dimensions: two flat, the third oblique, each further one a copy of all below beside or under it. */
 function projection(sizes: readonly number[]): [number, number][] {
   const vectors: [number, number][] = [];
+  const [obliqueX, obliqueY] = [76, -56];
+  // A column and row leave room for all that the third dimension puts between them.
+  const layers = Math.max(4, sizes[sizes.length - 3] ?? 0) - 1;
   let [width, height] = [0, 0];
   [...sizes].reverse().forEach((size, d) => {
     const vector: [number, number] =
       d === 0
-        ? [sizes.length > 2 ? 330 : 190, 0]
+        ? [sizes.length > 2 ? 102 + obliqueX * layers : 190, 0]
         : d === 1
-          ? [0, sizes.length > 2 ? 260 : 120]
+          ? [0, sizes.length > 2 ? 92 - obliqueY * layers : 120]
           : d === 2
-            ? [76, -56]
+            ? [obliqueX, obliqueY]
             : d % 2 === 1
               ? [width + 240, 0]
               : [0, height + 180];

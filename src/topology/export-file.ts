@@ -84,6 +84,7 @@ function toFile(topology: Topology): Fields {
     routing: {
       engine: routing.engine,
       roots: 'roots' in routing && routing.roots.length > 0 ? routing.roots.map((root) => switches[root]!.name) : undefined,
+      datelines: routing.engine === 'dor' && routing.datelines ? true : undefined,
     },
     partitions: partitionFields(topology),
     faults: faults.length === 0 ? undefined : [...new Set(faults.map((fault) => fault.text))],

@@ -13,12 +13,14 @@ export const DEFAULT_PKEY = 0x7fff;
 
 /** The routing block; without one, `min-hop`. */
 export function resolveRouting(builder: TopologyBuilder, routing: TopologyFile['routing']): TopologyRouting {
-  const { engine = 'min-hop', roots } = routing ?? {};
+  const { engine = 'min-hop', roots, datelines } = routing ?? {};
   const place = ['routing', 'roots'];
+  if (datelines !== undefined && engine !== 'dor')
+    builder.issues.add(['routing', 'datelines'], `changes nothing: ${engine} has no datelines; dor has`, true);
   if (engine === 'min-hop' || engine === 'dor') {
     if (roots !== undefined)
       builder.issues.add(place, `changes nothing: ${engine} has no roots; up-down and fat-tree have`, true);
-    return { engine };
+    return engine === 'dor' ? { engine, datelines: datelines ?? false } : { engine };
   }
   return { engine, roots: roots === undefined ? [] : expandEntities(builder, roots, 'switch', place) };
 }

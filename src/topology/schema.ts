@@ -229,8 +229,9 @@ function buildSchema(z: Zod) {
             {
               engine: choice(['min-hop', 'up-down', 'fat-tree', 'dor']),
               roots: names.describe('root switches, for up-down and fat-tree').optional(),
+              datelines: flag.describe('break the rings of a torus by SL and VL, for dor').optional(),
             },
-            { error: 'a map with engine' },
+            { error: 'a map with engine, roots and datelines' },
           )
           .optional(),
         partitions: z

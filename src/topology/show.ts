@@ -4,8 +4,8 @@ import { gigabitsPerSecond } from './speeds.ts';
 import type { Topology, TopologyLink } from './types.ts';
 import { formatTime } from './units.ts';
 
-/** One fact a line, its label first. */
-export function describeTopology(topology: Topology): readonly string[] {
+/** One fact a line, its label first. `roots` are the switches that the routing engine finds as its roots where the topology names none. */
+export function describeTopology(topology: Topology, roots: readonly string[] = []): readonly string[] {
   const graph = switchGraph(topology);
   const facts: [string, string][] = [
     ['name', topology.name],
@@ -17,7 +17,7 @@ export function describeTopology(topology: Topology): readonly string[] {
     ...(topology.switches.length === 0 ? [] : [['levels', describeLevels(topology, graph)] as [string, string]]),
     ['diameter', describeDiameter(graph)],
     ['bisection', describeBisection(topology, graph)],
-    ['routing', describeRouting(topology)],
+    ['routing', describeRouting(topology, roots)],
     ...describeLanes(topology),
     ...topology.partitions.map((partition): [string, string] => {
       const full = partition.members.filter((member) => member.membership === 'full').length;
@@ -128,11 +128,13 @@ function describeBisection(topology: Topology, graph: SwitchGraph): string {
   return `at most ${count(cut.links, 'link')} (heuristic search; nodes ${cut.hosts[0]} to ${cut.hosts[1]})`;
 }
 
-function describeRouting({ routing, switches }: Topology): string {
+function describeRouting({ routing, switches }: Topology, found: readonly string[]): string {
+  if (routing.engine === 'dor') return `dor, ${routing.datelines ? 'with datelines' : 'no datelines'}`;
   if (!('roots' in routing)) return routing.engine;
-  if (routing.roots.length === 0) return `${routing.engine}, roots found by the engine`;
-  const names = routing.roots.slice(0, 6).map((root) => switches[root]!.name);
-  return `${routing.engine}, roots ${names.join(', ')}${routing.roots.length > 6 ? `, … (${routing.roots.length})` : ''}`;
+  const byEngine = routing.roots.length === 0;
+  const names = byEngine ? found : routing.roots.map((root) => switches[root]!.name);
+  const list = `${names.slice(0, 6).join(', ')}${names.length > 6 ? `, … (${names.length})` : ''}`;
+  return `${routing.engine}, roots ${byEngine ? 'found by the engine' : ''}${byEngine && names.length > 0 ? ': ' : ''}${list}`;
 }
 
 function describeLanes({ nodes, switches }: Topology): [string, string][] {

@@ -53,7 +53,29 @@ function parseSpec(spec: string, issues: IssueList): TopologyFile {
       issues.add([name], `is no parameter of ${kind}; accepted are ${names.join(', ')}${didYouMean(name, names)}`);
     } else parameters[name] = parseParameter(name, value, issues);
   }
-  return { heddle: 1, generate: { kind, ...(parameters as GeneratorParameters) }, defaults: parseSettings(settings, issues) };
+  const defaults = parseSettings(settings, issues);
+  const routing = engineFor(kind, parameters, defaults.qos?.operationalVls);
+  return { heddle: 1, generate: { kind, ...(parameters as GeneratorParameters) }, defaults, routing };
+}
+
+/** The smallest ring in which dimension order can block itself: shorter ones have no two hops the same way in a row all round. */
+const SMALLEST_BLOCKING_RING = 5;
+/** An SL has a bit for each dimension with a seam. */
+const DATELINE_DIMENSIONS = 4;
+
+/** The engine that is at home on the shape, and cannot deadlock there; where there is none, min-hop. */
+function engineFor(
+  kind: string,
+  { dimensions }: Readonly<Record<string, number | number[]>>,
+  operationalVls: number | undefined,
+): NonNullable<TopologyFile['routing']> {
+  if (kind === 'fat-tree' || kind === 'k-ary-n-tree') return { engine: 'fat-tree' };
+  if (kind === 'dragonfly') return { engine: 'up-down' };
+  if (kind === 'mesh' || kind === 'hypercube') return { engine: 'dor' };
+  if (kind !== 'torus' || !Array.isArray(dimensions)) return { engine: 'min-hop' };
+  if (dimensions.every((size) => size < SMALLEST_BLOCKING_RING)) return { engine: 'dor' };
+  const fits = dimensions.length <= DATELINE_DIMENSIONS && (operationalVls ?? 2) >= 2;
+  return fits ? { engine: 'dor', datelines: true } : { engine: 'up-down' };
 }
 
 function parseParameter(name: string, value: string, issues: IssueList): number | number[] {

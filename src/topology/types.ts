@@ -174,7 +174,8 @@ export type TopologyRouting =
   | { readonly engine: 'min-hop' }
   | { readonly engine: 'up-down'; readonly roots: readonly number[] }
   | { readonly engine: 'fat-tree'; readonly roots: readonly number[] }
-  | { readonly engine: 'dor' };
+  /** `datelines`: the rings of a torus are broken by SL and VL. */
+  | { readonly engine: 'dor'; readonly datelines: boolean };
 
 export interface TopologyPartition {
   readonly name: string;

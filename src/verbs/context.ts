@@ -18,8 +18,8 @@ import { VerbsObject } from './verbs-object.ts';
 /** Entries of a port's GID table: the port GID, and no more. */
 const GID_TABLE_LENGTH = 1;
 
-/** The SL of the path from a port, by GUID, to a LID. */
-export type PathSl = (portGuid: bigint, dlid: number) => number;
+/** The SL that the path from a port, by GUID, to a LID needs, if it needs one. */
+export type PathSl = (portGuid: bigint, dlid: number) => number | undefined;
 
 export class Context extends VerbsObject {
   /** `mlx4_0`: `ibv_get_device_name`. */
@@ -106,10 +106,11 @@ export class Context extends VerbsObject {
   }
 
   /**
-   * The SL of the subnet administrator's path record from port `portNum` to `dlid`: 0 unless the routing engine needs others (IBA 15.2.5.16). A program that
-   * addresses by LID should use it; `QueuePair.connect` does. It costs nothing: a real program would have it from whoever told it the LID.
+   * The SL that the subnet administrator's path record from port `portNum` to `dlid` asks for (IBA 15.2.5.16); undefined where the routing is free of
+   * deadlock at any SL. A program that addresses by LID should use it; `QueuePair.connect` does. It costs nothing: a real program would have it from
+   * whoever told it the LID.
    */
-  pathSl(portNum: number, dlid: number): number {
+  pathSl(portNum: number, dlid: number): number | undefined {
     return this.#pathSl(this.port('ibv_query_port', portNum).portGuid, dlid);
   }
 
@@ -211,7 +212,7 @@ export class Context extends VerbsObject {
   }
 }
 
-/** `ibv_open_device`: a context of `hca` for the program that runs on `thread`. `pathSl` answers for the subnet administrator; without it every SL is 0. */
-export function openContext(hca: Hca, thread: SimThread, pathSl: PathSl = () => 0): Context {
+/** `ibv_open_device`: a context of `hca` for the program that runs on `thread`. `pathSl` answers for the subnet administrator; without it any SL will do. */
+export function openContext(hca: Hca, thread: SimThread, pathSl: PathSl = () => undefined): Context {
   return new Context(hca, thread, pathSl);
 }

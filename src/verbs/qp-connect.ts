@@ -22,7 +22,7 @@ export interface ConnectOptions {
   readonly portNum?: number;
   /** Default: the smaller of both ports' active MTUs. */
   readonly mtu?: Mtu;
-  /** Default: that of the path record. */
+  /** Default: that of the path record, else 0. */
   readonly sl?: number;
   readonly srcPathBits?: number;
   readonly pkeyIndex?: number;
@@ -66,7 +66,7 @@ export function describeEndpoint(context: Context, qpNum: number, portNum: numbe
 /** See `QueuePair.connect`. */
 export function connectQp(qp: QueuePair<'RC'> | QueuePair<'UC'>, peer: QpEndpoint, options: ConnectOptions): void {
   const { portNum = 1, pkeyIndex = 0, psn = defaultPsn(qp.qpNum), srcPathBits = 0 } = options;
-  const { sl = qp.context.pathSl(portNum, peer.lid) } = options;
+  const { sl = qp.context.pathSl(portNum, peer.lid) ?? 0 } = options;
   const { maxQpRdAtomic, maxQpInitRdAtomic } = qp.context.profile;
   const port = qp.context.port('ibv_modify_qp', portNum);
   const rights = Access.LOCAL_WRITE | Access.REMOTE_WRITE;

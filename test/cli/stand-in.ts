@@ -92,6 +92,7 @@ export async function heddle(words: string | readonly string[], standIn: StandIn
       outcome.traffic.push(options);
       return { ...TRAFFIC, ...standIn.traffic };
     },
+    findRoutingRoots: () => [],
     async checkTopology(_topology, options) {
       outcome.checks.push(options);
       return standIn.check ?? { findings: ['all nodes reach each other'], warnings: ['a warning'] };

@@ -220,6 +220,16 @@ const MISTAKES: [string, string, string[]][] = [
     ['5:9 links[0]: "s1[1-2]" may be ports of s1 or names such as s11; write s1:[1-2] for ports, or rename'],
   ],
   [
+    'an option that changes nothing: datelines',
+    'nodes: { a: {}, b: {} }\nlinks: [a -> b]\nrouting: { engine: up-down, datelines: true }\n',
+    ['5:29 routing.datelines: changes nothing: up-down has no datelines; dor has'],
+  ],
+  [
+    'datelines that are no yes or no',
+    'nodes: { a: {}, b: {} }\nlinks: [a -> b]\nrouting: { engine: dor, datelines: 2 }\n',
+    ['5:36 routing.datelines: found 2; expected true or false'],
+  ],
+  [
     'an option that changes nothing: roots',
     'nodes: { a: {}, b: {} }\nlinks: [a -> b]\nrouting: { engine: dor, roots: a }\n',
     ['5:25 routing.roots: changes nothing: dor has no roots; up-down and fat-tree have'],

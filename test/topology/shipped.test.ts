@@ -31,7 +31,7 @@ const SIZES: Record<string, [number, number, number]> = {
   'processor-io.yaml': [11, 2, 15],
   'tree-648.yaml': [648, 54, 1296],
   'fat-tree-k16.yaml': [1024, 320, 3072],
-  'torus-3d.yaml': [128, 64, 320],
+  'torus-3d.yaml': [250, 125, 625],
   'ring-5.yaml': [5, 5, 10],
   'dragonfly.yaml': [72, 36, 162],
   'dual-rail.yaml': [8, 2, 16],

@@ -52,7 +52,12 @@ const used: OptionSpec[] = [
     value: 'size',
     text: 'Size of message to exchange (default 2, bandwidth 65536); K and M are allowed',
   },
-  { long: 'sl', short: 'S', value: 'sl', text: 'Service level (default 0)' },
+  {
+    long: 'sl',
+    short: 'S',
+    value: 'sl',
+    text: 'Service level (default that of the path record: 0 unless the routing needs others)',
+  },
   { long: 'tx-depth', short: 't', value: 'dep', text: 'Size of tx queue (default 1, bandwidth 128)' },
   { long: 'qp-timeout', short: 'u', value: 'timeout', text: 'QP timeout, 4.096 usec * 2^timeout (default 14)' },
   { long: 'report-unsorted', short: 'U', text: 'Print out all results, unsorted' },

@@ -52,7 +52,8 @@ export interface Parameters {
   noPeak: boolean;
   qpTimeout: number;
   retryCount: number;
-  sl: number;
+  /** Null: that of the path record. */
+  sl: number | null;
   pkeyIndex: number;
   /** −1: no GRH. */
   gidIndex: number;
@@ -133,7 +134,7 @@ export function defaultParameters(verb: Verb, test: TestKind, machine: Machine):
     noPeak: false,
     qpTimeout: 14,
     retryCount: 7,
-    sl: 0,
+    sl: null,
     pkeyIndex: 0,
     gidIndex: -1,
     trafficClass: 0,

@@ -76,7 +76,7 @@ function refuseWithCm(p: Parameters, refuse: Refuse): void {
   const why = 'rdma_cm takes it from the path record; leave -R or this option out';
   if (p.connection === 'UC') refuse('rdma_cm', 'UC is not supported in librdmacm');
   if (p.connection === 'UD') refuse('rdma_cm', 'only RC tests run over rdma_cm; found UD');
-  if (p.sl !== 0) refuse('sl', why);
+  if (p.sl !== null) refuse('sl', why);
   if (p.gidIndex >= 0) refuse('gid-index', why);
   if (p.dlid !== 0) refuse('dlid', why);
   if (p.mtuBytes !== 0) refuse('mtu', why);

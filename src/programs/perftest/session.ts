@@ -98,6 +98,7 @@ export async function openSession(tool: string, program: ProgramContext, p: Para
     qp.remote = remotes[i] as Destination;
     if (!p.rdmaCm) connect(session, resources.pd, qp, i);
   });
+  if (p.output === 'full' && qps[0] !== undefined) warnOfSl(session, qps[0]);
   await session.sync();
   printAddresses(session);
   if (p.useEvent) {
@@ -262,13 +263,21 @@ function modify(qp: QueuePair, attr: QpAttr): void {
 
 function addressOf(session: Session, qp: TestQp, index: number): AhAttr {
   const { p } = session;
-  const attr = { dlid: p.dlid > 0 ? p.dlid : qp.remote.lid, sl: p.sl, portNum: p.port };
+  const dlid = p.dlid > 0 ? p.dlid : qp.remote.lid;
+  const attr = { dlid, sl: p.sl ?? qp.qp.context.pathSl(p.port, dlid) ?? 0, portNum: p.port };
   if (p.gidIndex < 0) return attr;
   const flowLabel = p.flowLabels.length === 0 ? 0 : (p.flowLabels[index % p.flowLabels.length] as number);
   return {
     ...attr,
     grh: { dgid: qp.remote.gid, sgidIndex: p.gidIndex, hopLimit: 0xff, trafficClass: p.trafficClass, flowLabel },
   };
+}
+
+/** An SL that the routing did not mean for this path may close a cycle of waiting packets. */
+function warnOfSl({ p, program }: Session, { qp, remote }: TestQp): void {
+  const wanted = qp.context.pathSl(p.port, p.dlid > 0 ? p.dlid : remote.lid);
+  if (p.sl === null || wanted === undefined || wanted === p.sl) return;
+  program.log(` Warning: -S ${p.sl}, but the path record asks for SL ${wanted}: the routing is free of deadlock only with that`);
 }
 
 function connect(session: Session, pd: ProtectionDomain, end: TestQp, index: number): void {
