@@ -1,12 +1,13 @@
 /**
- * Runs one function of a TypeScript module in a fresh process, against the built package: the module and what it imports beside it are
- * bundled, imports of `src` become imports of `dist`. So figures are those of what is shipped, and no loader of a development tool runs in it.
+ * Runs one function of a TypeScript module in a fresh process: the module and all that it imports are bundled as the package itself is (`bundle.ts`),
+ * and worker threads run the built package. So figures are those of what is shipped, and no loader of a development tool runs in it.
  */
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build, type Plugin } from 'esbuild';
+import { build } from 'esbuild';
+import { BUNDLE_OPTIONS } from './bundle.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -30,37 +31,21 @@ export function modulesOf(folder: string, exported: string, filters: readonly st
 
 /** Calls `exported()` of `folder/name.ts` in a process of its own and gives back what it resolves to (plain data). What it prints goes to standard error. */
 export async function runModule<T>(folder: string, name: string, exported: string): Promise<ModuleRun<T>> {
-  const outfile = join(root, `dist-${folder}`, `${name}.mjs`);
+  // Two folders below the root: `BUNDLE_OPTIONS` says why.
+  const outdir = join(root, `dist-${folder}`, name);
   const entry = `import { ${exported} } from './${name}.ts';
 const value = await ${exported}();
 process.send({ value, peakMiB: process.resourceUsage().maxRSS / 1024 }, () => process.disconnect());`;
+  rmSync(outdir, { recursive: true, force: true });
   await build({
-    stdin: { contents: entry, resolveDir: join(root, folder), loader: 'ts' },
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    packages: 'external',
-    outfile,
-    plugins: [builtSources(dirname(outfile))],
-    logLevel: 'warning',
+    ...BUNDLE_OPTIONS,
+    sourcesContent: true,
+    stdin: { contents: entry, resolveDir: join(root, folder), sourcefile: `${name}-process.ts`, loader: 'ts' },
+    outdir,
+    entryNames: name,
+    outExtension: { '.js': '.mjs' },
   });
-  return await runProcess<T>(outfile);
-}
-
-/** Leaves imports of `src/x.ts` outside the bundle, as imports of `dist/x.js`. */
-function builtSources(outputFolder: string): Plugin {
-  return {
-    name: 'built-sources',
-    setup(setup) {
-      setup.onResolve({ filter: /^\.\.?\// }, ({ path, resolveDir }) => {
-        const inSource = relative(join(root, 'src'), resolve(resolveDir, path));
-        if (inSource.startsWith('..')) return undefined;
-        const built = join(root, 'dist', inSource.replace(/\.ts$/, '.js'));
-        return { path: relative(outputFolder, built).split('\\').join('/'), external: true };
-      });
-    },
-  };
+  return await runProcess<T>(join(outdir, `${name}.mjs`));
 }
 
 async function runProcess<T>(file: string): Promise<ModuleRun<T>> {

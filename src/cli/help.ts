@@ -1,7 +1,6 @@
 /**
  * Help texts: of `heddle`, of a group such as `heddle topology`, and of each command. yargs lays out the options.
  */
-import yargs from 'yargs';
 import type { Command, Context } from './command.ts';
 
 const INTRODUCTION = `heddle simulates InfiniBand fabrics whose nodes run RDMA programs.
@@ -37,6 +36,7 @@ export async function commandHelp(command: Command, { terminal }: Context): Prom
   const words = command.positionals.map(({ name, optional }) => (optional ? `[${name.toUpperCase()}]` : name.toUpperCase()));
   const after = command.trailing === undefined ? [] : ['[OPTIONS OF THE PROGRAM]'];
   const line = ['heddle', command.name, '[OPTIONS]', ...words, ...after].join(' ');
+  const { default: yargs } = await import('yargs');
   const help = yargs([])
     .scriptName('heddle')
     .locale('en')

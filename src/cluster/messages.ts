@@ -2,7 +2,8 @@
  * What a group of nodes and the coordinator tell each other besides packets: out-of-band messages between programs, lines of output, results.
  * None of it is per packet, so it travels as msgpackr bytes; a `MessageStream` cuts it into pieces that fit a shared buffer of any size.
  */
-import { Packr } from 'msgpackr';
+// Not the package's main entry: that looks for a compiled accelerator in thirty files, which pays for large volumes of text only.
+import { Packr } from 'msgpackr/pack';
 import type { Ps } from '../sim/index.ts';
 import type { PlainError } from './solo.ts';
 import type { TraceEntry } from './trace-log.ts';
