@@ -31,6 +31,9 @@ const row = (
   readGbps,
 });
 
+/** InfiniHost III Ex with one port on PCI Express: latency of a small SEND in us, and MB/s of large messages (Liu et al., Hot Interconnects 2004). */
+export const INFINIHOST = { smallUs: 3.8, largeMBps: 968 } as const;
+
 /** ConnectX-2 QDR, PCIe 2.0 x8, one InfiniScale IV switch, MTU 4096; perftest, 1000 iterations (5000 for write bandwidth). Latency of READ at 1 and 4 MiB is t_min. */
 export const CONNECTX2: readonly PublishedRow[] = [
   row(2, 0.89, 0.97, 1.74, 0.071, 0.074, 0.065),
@@ -51,6 +54,9 @@ export const CONNECTX2: readonly PublishedRow[] = [
   row(1048576, 310.33, 310.62, 308.26, 25.14, 27.32, 24.3),
   row(4194304, 1229.79, 1229.76, 1267.23, 25.21, 27.33, 24.3),
 ];
+
+/** The same cards: millions of fetch-and-adds a second, 16 under way. */
+export const CONNECTX2_FETCH_ADD_MOPS = 2.221;
 
 const MIB_PER_S_TO_GBPS = (2 ** 20 * 8) / 1e9;
 const writes = (
@@ -118,6 +124,15 @@ export const CONNECTX6_VF: readonly PublishedRow[] = [
     ] as const
   ).map(([bytes, rate]) => ({ bytes, sendGbps: rate * MIB_PER_S_TO_GBPS })),
 ];
+
+/**
+ * ConnectX-4 EDR back to back, UD SEND, MTU 4096, as the line through the measurements (off by 0.8 % at most): 0.81 us + 0.48 ns/B up to the inline limit of
+ * 188 B, then 1.12 us + the time of each byte at 10.8 GB/s, on the wire and at 16.3 GB/s.
+ */
+export const CONNECTX4_UD: readonly PublishedRow[] = [2, 8, 32, 64, 128, 256, 512, 1024, 2048, 4096].map((bytes) => ({
+  bytes,
+  sendUs: bytes <= 188 ? 0.81 + 0.48e-3 * bytes : 1.12 + bytes * (1 / 10.8 + 1 / 12.5 + 1 / 16.3) * 1e-3,
+}));
 
 /** ConnectX-3 (Apt cluster), 8 threads, 11 machines: millions of 32-byte READs a second and machine, by queue pairs a machine (rdma_bench). */
 export const QP_CACHE: readonly (readonly [qps: number, millions: number])[] = [
