@@ -12,19 +12,25 @@ export function checkTopology(topology: Topology, options: { readonly allowCycle
   const plan = planCluster({ topology, topologyFile: topology.source, allowCycles: options.allowCycles ?? false }, [
     topology.nodes.map((node) => node.index),
   ]);
-  const { index, lids, routing } = plan.subnet;
+  const { lids, routing } = plan.subnet;
   assert(PROFILES.length > 0, 'there are no HCA profiles');
-  const pairs = index.adapterCount * (index.adapterCount - 1);
   const mayCycle = plan.warnings.some((warning) => warning.includes('can deadlock'));
   return {
     findings: [
       `${topology.nodes.length} nodes, ${topology.switches.length} switches, ${topology.links.length} links are consistent`,
       `LIDs 1 to ${lids.maxLid} are assigned without a clash`,
-      `${routing.engine} routing${withDatelines(routing)} reaches all of the ${pairs} ordered pairs of adapter ports`,
+      `${routing.engine} routing${withDatelines(routing)} reaches all of the ${describePairs(topology, routing)}`,
       ...(mayCycle ? [] : ['no set of routes can block each other for ever (channel dependencies have no cycle)']),
     ],
     warnings: plan.warnings,
   };
+}
+
+/** Ordered pairs of adapter ports that cables join. */
+function describePairs(topology: Topology, { reachability: { pairs, apart } }: Routing): string {
+  const direct = topology.links.filter(({ ends }) => ends.every((end) => end.kind === 'node')).length * 2;
+  const rest = apart === 0 ? '' : `; no cables join ${apart} others`;
+  return `${pairs - apart + direct} ordered pairs of adapter ports${rest}`;
 }
 
 function withDatelines({ levels }: Routing): string {

@@ -1,10 +1,38 @@
 /** Every file in `topologies/` passes the check and runs a test program, but for the ring that is there to be refused. */
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { checkTopology, loadTopologyFile, run } from '../../src/cluster/index.ts';
+import { loadTopologyText } from '../../src/topology/index.ts';
 
 const REFUSED = 'ring-5.yaml';
 const files = readdirSync('topologies').filter((name) => name !== 'heddle.schema.json');
+
+describe('what the check finds', () => {
+  const pairs = (source: string) => checkTopology(loadTopologyFile(source), {}).findings[2];
+
+  it('counts the pairs that cables join', () => {
+    expect(pairs('topologies/two-hosts.yaml')).toBe('min-hop routing reaches all of the 2 ordered pairs of adapter ports');
+    expect(pairs('topologies/connectx2-switch.yaml')).toBe(
+      'min-hop routing reaches all of the 12 ordered pairs of adapter ports',
+    );
+    // two rails of eight, which never meet
+    expect(pairs('topologies/dual-rail.yaml')).toBe(
+      'min-hop routing reaches all of the 112 ordered pairs of adapter ports; no cables join 128 others',
+    );
+  });
+
+  it('takes profiles of an imported fabric from device ids, and warns where it guesses', () => {
+    const file = 'topologies/cluster-96.ibnetdiscover';
+    const text = readFileSync(file, 'utf8');
+    const { nodes } = loadTopologyFile(file);
+    const profiles = new Map(nodes.flatMap(({ hcas }) => hcas.map(({ deviceId, profile }) => [deviceId, profile])));
+    expect(Object.fromEntries(profiles)).toEqual({ 4099: 'connectx3-qdr', 4113: 'connect-ib-fdr', 26428: 'connectx2-qdr' });
+    const unknown = loadTopologyText(text.replaceAll('devid=0x1011', 'devid=0x7fff'), 'unknown.ibnetdiscover');
+    expect(unknown.warnings.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/^\d+ of 9\d HCAs have no known device id; profile taken from their link speed$/),
+    ]);
+  });
+});
 
 describe.each(files.map((file) => [file]))('topologies/%s', (file) => {
   const topologyFile = `topologies/${file}`;
