@@ -156,11 +156,9 @@ export class Coordinator {
 
   #groupNext(g: number): Ps {
     const group = this.#groups[g] as GroupParty;
-    let next = Math.min(group.nextPs, (this.#packetNext[g] as number) + this.#cut.toGroupPs);
+    const next = Math.min(group.nextPs, (this.#packetNext[g] as number) + this.#cut.toGroupPs, this.#mailNext[g] as number);
     const freed = this.#freedNext[g] as number;
-    if (freed !== Number.POSITIVE_INFINITY && group.waitsForRoom) next = Math.min(next, freed + this.#cut.toGroupPs);
-    for (const message of this.#mail[g] as PeerMessage[]) next = Math.min(next, message.arrivalPs);
-    return next;
+    return freed !== Number.POSITIVE_INFINITY && group.waitsForRoom ? Math.min(next, freed + this.#cut.toGroupPs) : next;
   }
 
   #start(g: number, limit: Ps): void {
