@@ -57,6 +57,9 @@ import { armTimer, goBack } from './requester.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 const atomicResult = new Uint8Array(8);
+/** `rnr_retry` that means no limit. */
+const RNR_FOR_EVER = 7;
+
 const atomicView = new DataView(atomicResult.buffer);
 
 /** Handles a response packet of an RC queue pair. */
@@ -176,8 +179,9 @@ function askAgain(engine: Engine, qp: QpContext, atPs: Ps): void {
 
 function receiverNotReady(engine: Engine, qp: QpContext, psn: number, syndrome: number, atPs: Ps): void {
   if (qp.rnrWaiting) return;
-  if (qp.rnrRetry !== 7) {
-    if (qp.rnrRetriesLeft === 0) {
+  const forEver = qp.rnrRetry === RNR_FOR_EVER && atPs < engine.abandonedPs;
+  if (!forEver) {
+    if (qp.rnrRetriesLeft === 0 || qp.rnrRetry === RNR_FOR_EVER) {
       failSend(engine, qp, qp.sq.acked, WC_RNR_RETRY_EXC_ERR, atPs);
       return;
     }
@@ -336,6 +340,7 @@ function atomicResponse(engine: Engine, qp: QpContext, view: PacketView): void {
   atomicView.setUint32(0, view.words[view.at + W_X3], true);
   const visiblePs = engine.hostWrite(view.timePs, 8);
   scatter(engine, sq, first, count, 0, 8, atomicResult, 0, visiblePs);
+  engine.trace?.stamp(messageId(qp.qpn, index), 'payload-written', visiblePs);
   takeCredits(qp, view.words[view.at + W_X0]);
   qp.rdAtomicOutstanding = Math.max(0, qp.rdAtomicOutstanding - 1);
   completeSend(engine, qp, index, WC_SUCCESS, view.timePs, visiblePs);

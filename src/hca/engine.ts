@@ -71,6 +71,8 @@ export class Engine implements EventHandler {
     contextMisses: 0,
   };
   onAsyncEvent: ((event: AsyncEvent) => void) | null = null;
+  /** From then on nobody posts any more: the node's program has returned. */
+  abandonedPs: Ps = Number.POSITIVE_INFINITY;
   // When each shared part is free again.
   engineFreePs = 0.5;
   hostReadFreePs = 0.5;

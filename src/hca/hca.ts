@@ -78,6 +78,14 @@ export class Hca {
     this.#engine.onAsyncEvent = handler;
   }
 
+  /**
+   * The program that posted here has returned, at `atPs`. Its queue pairs finish and answer what they can by themselves. What needs a program they do as if it had been destroyed
+   * with its process: a message that finds no receive entry is not answered any more, and a requester does not wait for ever for a receiver that is not ready.
+   */
+  abandon(atPs: Ps): void {
+    this.#engine.abandonedPs = atPs;
+  }
+
   // ---- fabric side
 
   /** Takes the record at word `at` of a batch from the fabric; it must concern a port of this adapter. Ahead of its time. */

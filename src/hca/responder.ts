@@ -193,6 +193,10 @@ function checkResource(engine: Engine, qp: QpContext, view: PacketView): number 
     const slot = takeReceive(engine, qp, view.timePs);
     if (slot < 0) {
       if (qp.type !== QPT_RC) return drop(engine, qp);
+      if (view.timePs >= engine.abandonedPs) {
+        engine.counters.dropped++;
+        return STEP_DONE;
+      }
       // Nothing has changed here: the requester will come again with this PSN.
       qp.nakSent = true;
       acknowledgeLater(engine, qp, AETH_RNR_NAK | qp.minRnrTimer, qp.expectedPsn, view.timePs);

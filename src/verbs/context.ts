@@ -171,6 +171,7 @@ export class Context extends VerbsObject {
   /** Forgets the context without destroying what lives in it, as the kernel does when a process ends: nothing of it reports any more. */
   abandon(): void {
     this.#events.stop();
+    this.hca.abandon(this.thread.nowPs);
   }
 
   /** @internal The port `portNum`, or EINVAL. */

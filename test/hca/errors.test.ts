@@ -176,4 +176,23 @@ describe('RC errors', () => {
     expect(drain(b.cq)[0]).toMatchObject({ wrId: 2, status: 0, byteLen: 64 });
     expect(target.bytes).toEqual(source.bytes);
   });
+
+  it('does not wait for ever for a receiver once the program behind it, or behind the receiver, has returned', () => {
+    for (const [gone, status] of [
+      [0, STATUS.RNR_RETRY_EXC_ERR],
+      [1, STATUS.RETRY_EXC_ERR],
+    ] as const) {
+      const wire = new TestWire();
+      const sides = connect(wire, { rnrRetry: 7, minRnrTimer: 1, timeout: 3, retryCnt: 2 });
+      const [a, b] = sides;
+      send(a, { wrId: 1, opcode: WR_SEND, sge: [] });
+      wire.run(300_000_000);
+      const naks = b.host.hca.counters.rnrNaksSent;
+      expect(naks).toBeGreaterThan(20);
+      sides[gone].host.hca.abandon(wire.loop.nowPs);
+      wire.run();
+      expect(drain(a.cq).map((wc) => wc.status)).toEqual([status]);
+      expect(b.host.hca.counters.rnrNaksSent).toBeLessThanOrEqual(naks + 1);
+    }
+  });
 });
