@@ -27,6 +27,12 @@ interface Message {
   packet: string | null;
 }
 
+/** Something that may have woken a program. */
+interface Wake {
+  readonly timePs: Ps;
+  readonly path: readonly Moment[];
+}
+
 interface Arrival {
   readonly node: string;
   readonly stages: Moment[];
@@ -46,6 +52,8 @@ const NAMES: Readonly<Record<string, string>> = {
   'completion-written': 'CQE write',
   'response-started': 'responder',
   'response-read': 'payload read',
+  'atomic-done': 'atomic',
+  acknowledged: 'acknowledge',
   'response-tx-queue-entered': 'transmit pipeline',
 };
 
@@ -64,8 +72,10 @@ export class BreakdownBuilder {
   /** Request packet → response packet. */
   readonly #answerOf = new Map<string, string>();
   readonly #iterations: Iteration[] = [];
-  /** Per node: moments at which something ended that may have woken the program, in order of time. */
-  readonly #wakes = new Map<string, { timePs: Ps; path: () => Moment[] }[]>();
+  /** Per node, in order of time: messages that came, and answers to READs and atomics. */
+  readonly #wakes = new Map<string, Wake[]>();
+  /** Per node, in order of time: completions of its own sends and writes. A program is taken to wait for these only if nothing came. */
+  readonly #completions = new Map<string, Wake[]>();
 
   constructor(fabric: Fabric, subnet: SubnetPlan, hops: HopLog, entries: readonly TraceEntry[]) {
     this.#fabric = fabric;
@@ -82,7 +92,9 @@ export class BreakdownBuilder {
     const bySize = new Map<string, Iteration[]>();
     for (const iteration of this.#iterations) {
       const key = `${iteration.bytes}/${iteration.divisor}`;
-      bySize.set(key, [...(bySize.get(key) ?? []), iteration]);
+      const known = bySize.get(key);
+      if (known === undefined) bySize.set(key, [iteration]);
+      else known.push(iteration);
     }
     return [...bySize.values()].map((iterations) => {
       const sorted = [...iterations].sort((a, b) => a.endPs - a.beginPs - (b.endPs - b.beginPs) || a.beginPs - b.beginPs);
@@ -136,22 +148,26 @@ export class BreakdownBuilder {
   #collectWakes(): void {
     for (const [packet, message] of this.#messageOfPacket) {
       const answer = this.#answerOf.get(packet);
-      if (answer !== undefined) this.#addWake(message.node, this.#answeredPath(message, packet, answer));
+      if (answer !== undefined) addWake(this.#wakes, message.node, this.#answeredPath(message, packet, answer));
       else {
         const arrival = this.#arrivals.get(packet);
         if (arrival?.stages.some((stage) => AFTERWARDS.has(stage.name)))
-          this.#addWake(arrival.node, this.#deliveredPath(message, packet, arrival));
+          addWake(this.#wakes, arrival.node, this.#deliveredPath(message, packet, arrival));
+        addWake(this.#completions, message.node, this.#completedPath(message, packet, arrival));
       }
     }
-    for (const wakes of this.#wakes.values()) wakes.sort((a, b) => a.timePs - b.timePs);
+    for (const wakes of [...this.#wakes.values(), ...this.#completions.values()]) wakes.sort((a, b) => a.timePs - b.timePs);
   }
 
-  #addWake(node: string, path: Moment[]): void {
-    const last = path.at(-1);
-    if (last === undefined) return;
-    const known = this.#wakes.get(node) ?? [];
-    known.push({ timePs: last.timePs, path: () => path });
-    this.#wakes.set(node, known);
+  /** To the completion of a send or write: over the other end where that acknowledged it (the acknowledge is one stage), else within the adapter. */
+  #completedPath(message: Message, packet: string, arrival: Arrival | undefined): Moment[] {
+    const completed = message.stamps.find((stamp) => stamp.name === 'completion-written');
+    if (completed === undefined) return [];
+    const outward = message.stamps.filter((stamp) => !AFTERWARDS.has(stamp.name));
+    const checked = arrival?.stages.find((stage) => stage.name === 'headers-checked');
+    if (arrival === undefined || checked === undefined || checked.timePs >= completed.timePs) return [...outward, completed];
+    const there = arrival.stages.filter((stage) => stage.timePs <= checked.timePs && !AFTERWARDS.has(stage.name));
+    return inOrder([...outward, ...this.#hopMoments(packet), ...there, { ...completed, name: 'acknowledged' }]);
   }
 
   #deliveredPath(message: Message, packet: string, arrival: Arrival): Moment[] {
@@ -190,7 +206,9 @@ export class BreakdownBuilder {
     let cursor = iteration.endPs;
     const stages: BreakdownStage[] = [];
     while (cursor > iteration.beginPs) {
-      const wake = this.#lastWake(node, cursor, iteration.beginPs);
+      const wake =
+        lastWake(this.#wakes.get(node), cursor, iteration.beginPs) ??
+        lastWake(this.#completions.get(node), cursor, iteration.beginPs);
       if (wake === null) break;
       const path = wake.filter((moment) => moment.timePs > iteration.beginPs);
       const final = path.at(-1) as Moment;
@@ -204,19 +222,28 @@ export class BreakdownBuilder {
     if (cursor > iteration.beginPs) stages.unshift({ name: 'program', where: node, durationPs: cursor - iteration.beginPs });
     return stages.filter((stage) => stage.durationPs > 0);
   }
+}
 
-  #lastWake(node: string, notAfter: Ps, after: Ps): Moment[] | null {
-    const wakes = this.#wakes.get(node) ?? [];
-    let low = 0;
-    let high = wakes.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((wakes[middle] as { timePs: Ps }).timePs <= notAfter) low = middle + 1;
-      else high = middle;
-    }
-    const found = wakes[low - 1];
-    return found === undefined || found.timePs <= after ? null : found.path();
+function addWake(wakes: Map<string, Wake[]>, node: string, path: readonly Moment[]): void {
+  const last = path.at(-1);
+  if (last === undefined) return;
+  const known = wakes.get(node);
+  if (known === undefined) wakes.set(node, [{ timePs: last.timePs, path }]);
+  else known.push({ timePs: last.timePs, path });
+}
+
+/** The path to the last that ended in (`after`, `notAfter`], of a list in order of time. */
+function lastWake(wakes: readonly Wake[] | undefined, notAfter: Ps, after: Ps): readonly Moment[] | null {
+  if (wakes === undefined) return null;
+  let low = 0;
+  let high = wakes.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((wakes[middle] as Wake).timePs <= notAfter) low = middle + 1;
+    else high = middle;
   }
+  const found = wakes[low - 1];
+  return found === undefined || found.timePs <= after ? null : found.path;
 }
 
 function inOrder(moments: Moment[]): Moment[] {

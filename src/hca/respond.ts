@@ -144,7 +144,8 @@ function sendAtomicAnswer(engine: Engine, qp: QpContext, slot: number, now: Ps):
   packet.x2 = Number(BigInt.asIntN(32, original >> 32n));
   packet.x3 = Number(BigInt.asIntN(32, original));
   resources.dequeue();
-  send(engine, qp, now);
+  const number = send(engine, qp, now);
+  if (engine.trace !== null) traceAnswer(engine, qp, slot, 'atomic-done', now, number);
   engine.occupy(now, engine.profile.txPacketGapPs + engine.cache.use(qp), false);
   return SENT;
 }
@@ -181,15 +182,20 @@ function sendReadAnswer(engine: Engine, qp: QpContext, slot: number, now: Ps): n
   if (n !== 0 && !isLast) resources.readyPs[slot] = engine.messageReadFreePs;
   const number = send(engine, qp, readyPs);
   if (engine.trace !== null && isLast) {
-    const [slid, request] = [resources.slid[slot], resources.number[slot]];
-    engine.trace.arrived(slid, request, 'response-started', now);
-    engine.trace.arrived(slid, request, 'response-read', readyPs);
-    engine.trace.arrived(slid, request, 'response-tx-queue-entered', packet.timePs);
-    engine.trace.answered(slid, request, packet.port.lid | packet.av.srcPathBits, packet.port.hostPort, number);
+    engine.trace.arrived(resources.slid[slot], resources.number[slot], 'response-started', now);
+    traceAnswer(engine, qp, slot, 'response-read', readyPs, number);
   }
   const gap = isFirst ? engine.profile.readGapPs + engine.profile.txPacketGapPs : engine.profile.txPacketGapPs;
   engine.occupy(now, gap + engine.cache.use(qp), n !== 0);
   return SENT;
+}
+
+/** Tells the trace that the answer to request `slot` is packet `number`, ready since `readyPs`. */
+function traceAnswer(engine: Engine, qp: QpContext, slot: number, stage: string, readyPs: Ps, number: number): void {
+  const [slid, request] = [qp.resources.slid[slot], qp.resources.number[slot]];
+  engine.trace?.arrived(slid, request, stage, readyPs);
+  engine.trace?.arrived(slid, request, 'response-tx-queue-entered', packet.timePs);
+  engine.trace?.answered(slid, request, packet.port.lid | packet.av.srcPathBits, packet.port.hostPort, number);
 }
 
 /** The memory has gone since the request came: the rest of the answer is a NAK. */

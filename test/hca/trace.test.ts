@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { type HcaTrace, SEND_INLINE, SEND_SIGNALED, unloadedStages, WR_READ, WR_SEND } from '../../src/hca/index.ts';
+import {
+  type HcaTrace,
+  SEND_INLINE,
+  SEND_SIGNALED,
+  unloadedStages,
+  WR_FETCH_ADD,
+  WR_READ,
+  WR_SEND,
+} from '../../src/hca/index.ts';
 import { buffer, connect, send, TestWire } from './wire.ts';
 
 /** Keeps what it is told, by stage; of the last packet of each message only. */
@@ -45,7 +53,8 @@ function run(opcode: number, bytes: number, inline: boolean) {
   const path = { psPerByte: { num: 250, den: 1 }, fixedPs: 130_000, mtuBytes: 2048, inlineBytes: inline ? bytes : 0 };
   const ends = new Map<string, number>();
   let now = 0;
-  for (const stage of unloadedStages(p, path, opcode === WR_SEND ? 'send' : 'read', bytes)) {
+  const operation = opcode === WR_SEND ? 'send' : opcode === WR_READ ? 'read' : 'atomic';
+  for (const stage of unloadedStages(p, path, operation, bytes)) {
     now += stage.ps;
     ends.set(stage.name, now);
   }
@@ -78,6 +87,17 @@ describe('the trace of a message', () => {
     const back = trace.seen.get(trace.answer) as Map<string, number>;
     expect(there.get('response-started')).toBe(ends.get('behind earlier packets'));
     expect(there.get('response-read')).toBe(ends.get('payload read'));
+    expect(back.get('headers-checked')).toBe(ends.get('receive pipeline'));
+    expect(trace.own.get('payload-written')).toBe(ends.get('payload write'));
+    expect(trace.own.get('completion-written')).toBe(ends.get('completion write'));
+  });
+
+  it('of an atomic goes there and back', () => {
+    const { trace, ends } = run(WR_FETCH_ADD, 8, false);
+    const there = trace.seen.get(trace.request) as Map<string, number>;
+    const back = trace.seen.get(trace.answer) as Map<string, number>;
+    expect(there.get('atomic-done')).toBe(ends.get('atomic'));
+    expect(there.get('response-tx-queue-entered')).toBeGreaterThan(ends.get('atomic') as number);
     expect(back.get('headers-checked')).toBe(ends.get('receive pipeline'));
     expect(trace.own.get('payload-written')).toBe(ends.get('payload write'));
     expect(trace.own.get('completion-written')).toBe(ends.get('completion write'));
