@@ -54,6 +54,7 @@ export async function readRun(
     faults: options.given('fault') ? options.texts('fault') : undefined,
     allowCycles: options.flag('allow-cycles') || undefined,
     breakdown: options.flag('breakdown') || undefined,
+    counters: options.flag('counters') || undefined,
     captures: options.given('capture') ? readCaptures(options) : undefined,
     captureFile: options.outputFile('pcap'),
     untilPs: options.timePs('until'),

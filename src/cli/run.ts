@@ -36,6 +36,7 @@ export const runCommand: Command = {
       group: RESULTS,
     },
     breakdown: { describe: 'print where the time of a message went, stage by stage', group: RESULTS },
+    counters: { describe: 'print the port counters of these nodes and of the switch ports they are on', group: RESULTS },
     json: { value: 'FILE|-', describe: 'write the results as JSON; - prints the JSON and nothing else', group: RESULTS },
     record: { value: 'FILE', describe: 'write all inputs and the hash, for "heddle replay"', group: RESULTS },
     pcap: { value: 'FILE', describe: 'write the packets of the --capture ports for Wireshark', group: RESULTS },
@@ -111,6 +112,8 @@ async function printResult(result: RunResult, options: RunOptions, outputs: RunO
     terminal.err(`warning: --breakdown: ${result.program} marked no message to break down\n`);
   }
   if (outputs.json !== '-') for (const one of result.breakdown) terminal.out(`\n${report.formatBreakdown(one).join('\n')}\n`);
+  if (outputs.json !== '-' && result.ports !== undefined)
+    terminal.out(`\n${report.formatPortCounters(result.ports).join('\n')}\n`);
   if (outputs.json !== undefined) {
     const text = report.toJsonText(report.runToJson(result, options.breakdown === true));
     if (outputs.json === '-') terminal.out(text);

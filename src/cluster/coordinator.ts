@@ -15,6 +15,8 @@ export interface FabricParty {
   nextPs(): Ps;
   runUntil(limitPs: Ps): void;
   inject(words: Int32Array, times: Float64Array, word: number): void;
+  /** Whether packets inside wait for each other for ever. */
+  isDeadlocked(): boolean;
   /** Records for the hosts of group g; the coordinator empties it. */
   readonly out: readonly RecordBatch[];
 }
@@ -56,6 +58,8 @@ export class Coordinator {
   readonly lines: LineMessage[] = [];
   readonly finished: FinishedMessage[] = [];
   failure: FailureMessage | null = null;
+  /** The run has ended because packets wait for each other in a circle. */
+  isDeadlocked = false;
 
   readonly #fabric: FabricParty;
   readonly #groups: readonly GroupParty[];
@@ -136,6 +140,11 @@ export class Coordinator {
     const now = Math.min(least, fabricNext, untilPs);
     if (now !== Number.POSITIVE_INFINITY) this.nowPs = Math.max(this.nowPs, now);
     if (Math.min(least, fabricNext) >= untilPs) return false;
+    // Adapters would go on and on with their retry timers; no packet of theirs will come through.
+    if (fabricNext === Number.POSITIVE_INFINITY && this.#fabric.isDeadlocked()) {
+      this.isDeadlocked = true;
+      return false;
+    }
     for (let g = 0; g < this.#groups.length; g++) {
       const others = g === leastGroup ? second : least;
       const limit = Math.min(fabricNext + toGroupPs, others + toFabricPs + toGroupPs, untilPs);

@@ -10,7 +10,7 @@
  * - `session.ts` `coordinator.ts`     a run under way: time advances over the cut between fabric and nodes
  * - `node-group.ts` `program-host.ts` `peers.ts` `program-loader.ts` `virtual-clock.ts`   the nodes of one thread and their programs
  * - `inline-group.ts` `worker-group.ts` `worker.ts` `worker-url.ts` `thread-channel.ts` `messages.ts`   groups in this thread or another
- * - `trace-log.ts` `breakdown.ts` `run-capture.ts` `capture-tap.ts` `capture.ts` `line-output.ts` `version.ts`              what is seen of a run
+ * - `trace-log.ts` `breakdown.ts` `port-counters.ts` `run-capture.ts` `capture-tap.ts` `capture.ts` `line-output.ts` `version.ts`              what is seen of a run
  */
 export { checkTopology, findRoutingRoots } from './check.ts';
 export { generators, hcaProfiles, programs, switchModels } from './lists.ts';

@@ -15,6 +15,7 @@ import { type ClusterPlan, planCluster } from './plan.ts';
 import { roleOf } from './program-host.ts';
 import { loadProgram, type ProgramSource, prepareProgram, provideLibrary } from './program-loader.ts';
 import { chooseRanks } from './ranks.ts';
+import { readPortCounters } from './port-counters.ts';
 import { RunCapture } from './run-capture.ts';
 import { Session } from './session.ts';
 import { runSolo } from './solo.ts';
@@ -115,6 +116,7 @@ export async function runHere({ options, source, marker }: RunInput): Promise<Ru
               hops,
               reports.flatMap((report) => report.stamps),
             ).build(),
+      ...(options.counters === true ? { ports: readPortCounters(fabric, options.topology, plan.subnet.ports, ranks) } : {}),
       warnings: plan.warnings,
       run: {
         hash: runHash(fabric, reports, values, output),
@@ -192,6 +194,7 @@ function collectValues({ coordinator, names, fabric, reports, options }: Outcome
     .sort((a, b) => a.timePs - b.timePs || a.rank - b.rank);
   const first = failures[0];
   if (first !== undefined) throw new ProgramError(names[first.rank] as string, first.error as string);
+  if (coordinator.isDeadlocked) throw new DeadlockError(standstill(names, fabric, reports, coordinator));
   const values: unknown[] = names.map(() => undefined);
   for (const message of finished) values[message.rank] = message.value;
   if (finished.length < names.length && options.untilPs === undefined)
@@ -208,23 +211,25 @@ function standstill(names: readonly string[], fabric: Fabric, reports: readonly 
   const shown = waiting.slice(0, 20);
   if (waiting.length > shown.length) shown.push(`  … and ${waiting.length - shown.length} more`);
   const done = coordinator.finished.length;
+  const cycle = fabric.waitCycle();
+  // When the last of them came to a halt: how soon it is noticed depends on where the nodes live.
+  const atPs = cycle === null ? coordinator.nowPs : Math.max(...cycle.map(({ packets }) => packets[0]?.sincePs ?? 0));
   return [
-    `nothing can move at ${coordinator.nowPs} ps, but ${names.length - done} of ${names.length} programs have not finished`,
-    ...describeWaitCycle(fabric),
+    `nothing can move at ${atPs} ps, but ${names.length - done} of ${names.length} programs have not finished`,
+    ...describeWaitCycle(fabric, cycle),
     ...shown,
   ].join('\n');
 }
 
 /** The circle in which packets wait for each other's buffers, a line a step; empty if there is none. */
-export function describeWaitCycle(fabric: Fabric): string[] {
-  const cycle = fabric.waitCycle();
+function describeWaitCycle(fabric: Fabric, cycle: ReturnType<Fabric['waitCycle']>): string[] {
   if (cycle === null) return [];
   const steps = cycle.map(({ portName, vl, creditBlocks, packets }) => {
     const first = packets[0];
     const head =
       first === undefined
         ? ''
-        : `; the first is packet ${first.number} of host port ${first.source}, ${first.wireBytes} bytes, since ${first.sincePs} ps`;
+        : `; the first is packet ${first.number} of ${fabric.portName(fabric.port({ kind: 'host', index: first.source }))}, ${first.wireBytes} bytes, since ${first.sincePs} ps`;
     return `  ${portName} VL${vl}: ${creditBlocks} credits of 64 bytes, ${packets.length} packet(s) wait${head}`;
   });
   return ['packets wait for each other in a cycle, each port for buffers that the next one must empty:', ...steps];

@@ -40,6 +40,8 @@ export interface RunOptions {
   readonly allowCycles?: boolean;
   /** Record where the time of each measured message goes. */
   readonly breakdown?: boolean;
+  /** Report the port counters of the nodes that run the program, and of the switch ports that they are connected to. */
+  readonly counters?: boolean;
   /** Write what passes these ports to `captureFile` (pcap). */
   readonly captures?: readonly CaptureTarget[];
   readonly captureFile?: string;
@@ -110,8 +112,17 @@ export interface RunResult {
   readonly perNode: Readonly<Record<string, unknown>>;
   readonly lines: readonly OutputLine[];
   readonly breakdown: readonly Breakdown[];
+  /** Where `RunOptions.counters` asked for them. */
+  readonly ports?: readonly PortCounterReport[];
   readonly warnings: readonly string[];
   readonly run: RunSummary;
+}
+
+/** PortCounters of one port at the end of a run (IBA 16.1.3.5), by attribute name; data in units of 4 bytes. */
+export interface PortCounterReport {
+  /** `cpu1:1`, `leaf1:3`. */
+  readonly port: string;
+  readonly counters: Readonly<Record<string, number>>;
 }
 
 /** One row of `heddle list`. */

@@ -109,6 +109,9 @@ export class Fabric {
   readonly #histogram: Float64Array;
   readonly #records: boolean;
   readonly #perFlow: boolean;
+  /** Events handled when `isDeadlocked` looked last, and what it found. */
+  #lookedAtEvents = -1;
+  #wasDeadlocked = false;
 
   /** Throws `ConfigError` for a spec that cannot work. */
   constructor(spec: FabricSpec, options: FabricOptions = {}) {
@@ -268,6 +271,21 @@ export class Fabric {
   /** When nothing moves any more though packets are inside: the circle in which they wait, step by step; null if there is none. */
   waitCycle(): WaitStep[] | null {
     return findWaitCycle(this.wiring, this.#kernel);
+  }
+
+  /**
+   * Whether packets wait for each other in a circle while nothing is left to happen inside: they never move again, whatever hosts still send.
+   * Looks only when something has happened since the last answer; cheap to ask often.
+   */
+  isDeadlocked(): boolean {
+    const { X } = this.#kernel;
+    const inside = X[SCALAR.injected] + X[SCALAR.copied] - X[SCALAR.delivered] - X[SCALAR.dropped];
+    if (inside === 0 || this.nextPs() !== Number.POSITIVE_INFINITY) return false;
+    if (this.#lookedAtEvents !== X[SCALAR.events]) {
+      this.#lookedAtEvents = X[SCALAR.events];
+      this.#wasDeadlocked = this.waitCycle() !== null;
+    }
+    return this.#wasDeadlocked;
   }
 
   /** Throws `InvariantError` unless packets and credits add up. */

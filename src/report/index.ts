@@ -5,6 +5,7 @@
  * - `breakdown.ts`  where the time of a message went, stage by stage
  * - `summary.ts`    the closing lines of a run
  * - `traffic.ts`    what synthetic traffic measured
+ * - `port-counters.ts`  the port counters of a run
  * - `json.ts`       the objects that `--json` writes
  * - `histogram.ts`  percentiles, and HdrHistogram's `.hgrm` text
  * - `capture.ts`    a packet at a capture point, and its bytes
@@ -18,6 +19,7 @@ export * from './histogram.ts';
 export * from './json.ts';
 export * from './pcap.ts';
 export * from './pcapng.ts';
+export * from './port-counters.ts';
 export * from './summary.ts';
 export * from './table.ts';
 export * from './traffic.ts';

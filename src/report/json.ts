@@ -1,8 +1,9 @@
 /**
  * JSON output. The object of a run has exactly the keys that the manual promises: `program`, `options`, `results`, `run`
- * (and `breakdown`, only where it was asked for).
+ * (and `breakdown` and `ports`, only where they were asked for).
  */
 import type { BreakdownReport } from './breakdown.ts';
+import type { PortCountersReport } from './port-counters.ts';
 import type { SummaryReport } from './summary.ts';
 
 export interface RunReport {
@@ -11,14 +12,17 @@ export interface RunReport {
   /** What the program returned: a list of results, one result, or nothing. */
   readonly results: unknown;
   readonly breakdown: readonly BreakdownReport[];
+  /** Port counters, where they were asked for. */
+  readonly ports?: readonly PortCountersReport[];
   readonly run: SummaryReport;
 }
 
 /** The object that `--json` writes for a run. `withBreakdown` adds the key `breakdown`. */
 export function runToJson(report: RunReport, withBreakdown: boolean): Record<string, unknown> {
-  const { program, options, run } = report;
+  const { program, options, run, ports } = report;
   const results = asList(report.results);
-  return withBreakdown ? { program, options, results, breakdown: report.breakdown, run } : { program, options, results, run };
+  const extra = { ...(withBreakdown ? { breakdown: report.breakdown } : {}), ...(ports === undefined ? {} : { ports }) };
+  return { program, options, results, ...extra, run };
 }
 
 function asList(results: unknown): readonly unknown[] {

@@ -205,6 +205,10 @@ class FakeFabric implements FabricParty {
     return this.#switch.queue.nextPs;
   }
 
+  isDeadlocked(): boolean {
+    return false;
+  }
+
   inject(words: Int32Array, times: Float64Array, word: number): void {
     const timePs = times[word / 2] as number;
     expect(timePs, 'a packet comes to the fabric too late').toBeGreaterThanOrEqual(this.#ranTo);

@@ -180,7 +180,7 @@ const refused: OptionSpec[] = [
   ...refusedBecause('belongs to raw Ethernet tests; heddle chooses the sides with --client and --server', 'server|Z', 'client|P'),
   ...refusedBecause('packet pacing is a feature of raw Ethernet QPs', 'typical_pkt_size||size'),
   ...refusedBecause('the time of the simulated CPU is not sampled; heddle run --breakdown shows where it goes', 'cpu_util'),
-  ...refusedBecause("the port counters are in the result of heddle's --json", 'report-counters|W|names'),
+  ...refusedBecause('heddle run --counters prints them', 'report-counters|W|names'),
   ...refusedBecause('on-demand paging is not modelled', 'odp', 'use-null-mr'),
   ...refusedBecause(
     'memory is what the simulated program allocates',
