@@ -34,7 +34,7 @@ export async function bandwidth(
   bytes: number,
   args: readonly string[] = [],
 ): Promise<{ gbps: number; mpps: number }> {
-  const iterations = Math.max(30, Math.min(1500, Math.floor((48 * 2 ** 20) / bytes)));
+  const iterations = Math.max(10, Math.min(1000, Math.floor((20 * 2 ** 20) / bytes)));
   const size = operation === 'atomic' ? [] : ['-s', String(bytes)];
   const options = [...size, '-n', String(iterations), '--report_gbits', ...args];
   const { BW_average, MsgRate } = await perftest<{ BW_average: number; MsgRate: number }>(
