@@ -19,6 +19,7 @@ import { readPortCounters } from './port-counters.ts';
 import { RunCapture } from './run-capture.ts';
 import { Session } from './session.ts';
 import { runSolo } from './solo.ts';
+import { describeWaitCycle, haltedPs } from './standstill.ts';
 import type { RunOptions, RunResult } from './types.ts';
 import { VERSION } from './version.ts';
 
@@ -212,27 +213,12 @@ function standstill(names: readonly string[], fabric: Fabric, reports: readonly 
   if (waiting.length > shown.length) shown.push(`  … and ${waiting.length - shown.length} more`);
   const done = coordinator.finished.length;
   const cycle = fabric.waitCycle();
-  // When the last of them came to a halt: how soon it is noticed depends on where the nodes live.
-  const atPs = cycle === null ? coordinator.nowPs : Math.max(...cycle.map(({ packets }) => packets[0]?.sincePs ?? 0));
+  const atPs = cycle === null ? coordinator.nowPs : haltedPs(cycle);
   return [
     `nothing can move at ${atPs} ps, but ${names.length - done} of ${names.length} programs have not finished`,
     ...describeWaitCycle(fabric, cycle),
     ...shown,
   ].join('\n');
-}
-
-/** The circle in which packets wait for each other's buffers, a line a step; empty if there is none. */
-function describeWaitCycle(fabric: Fabric, cycle: ReturnType<Fabric['waitCycle']>): string[] {
-  if (cycle === null) return [];
-  const steps = cycle.map(({ portName, vl, creditBlocks, packets }) => {
-    const first = packets[0];
-    const head =
-      first === undefined
-        ? ''
-        : `; the first is packet ${first.number} of ${fabric.portName(fabric.port({ kind: 'host', index: first.source }))}, ${first.wireBytes} bytes, since ${first.sincePs} ps`;
-    return `  ${portName} VL${vl}: ${creditBlocks} credits of 64 bytes, ${packets.length} packet(s) wait${head}`;
-  });
-  return ['packets wait for each other in a cycle, each port for buffers that the next one must empty:', ...steps];
 }
 
 /** A program that returns `{ results: […] }` gives its results there; else the client's value, or every rank's. */

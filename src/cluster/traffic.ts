@@ -7,8 +7,9 @@ import {
   type TrafficReport,
   type TrafficSpec,
 } from '../fabric/index.ts';
-import { ConfigError, inMacrotask, RandomStream } from '../sim/index.ts';
+import { ConfigError, DeadlockError, inMacrotask, RandomStream } from '../sim/index.ts';
 import { type ClusterPlan, planCluster } from './plan.ts';
+import { describeWaitCycle, haltedPs } from './standstill.ts';
 import type { LinkUse, TrafficOptions, TrafficResult } from './types.ts';
 import { VERSION } from './version.ts';
 
@@ -31,8 +32,10 @@ export async function runTraffic(options: TrafficOptions): Promise<TrafficResult
   const before: PortUse[] = [];
   for (let at = 0; at < endPs; ) {
     const next = at < options.warmupPs ? Math.min(at + STEP_PS, options.warmupPs) : Math.min(at + STEP_PS, endPs);
+    const delivered = fabric.stats().delivered;
     await inMacrotask(() => fabric.runUntil(next));
     at = next;
+    if (fabric.stats().delivered === delivered) refuseStandstill(fabric);
     if (at === options.warmupPs) before.push(...portUse(fabric));
     const { packetHops, events } = fabric.stats();
     options.onProgress?.({ simulatedPs: at, packetHops, events });
@@ -40,6 +43,14 @@ export async function runTraffic(options: TrafficOptions): Promise<TrafficResult
   fabric.assertConserved();
   const base = before.length > 0 ? before : portUse(fabric).map((port) => ({ ...port, busyPs: 0, waitPs: 0 }));
   return measured({ options, plan, fabric, hosts, links: linkUse(base, portUse(fabric), options.durationPs), started });
+}
+
+/** Sources go on for ever; a circle of waiting packets does not move again, unless their lifetimes run out. */
+function refuseStandstill(fabric: Fabric): void {
+  const cycle = fabric.wiring.uses.lifetimes ? null : fabric.waitCycle();
+  if (cycle === null) return;
+  const message = `nothing can move at ${haltedPs(cycle)} ps`;
+  throw new DeadlockError([message, ...describeWaitCycle(fabric, cycle)].join('\n'));
 }
 
 function problem(file: string, message: string): ConfigError {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { checkTopology, findRoutingRoots, loadTopologyFile, run, runTraffic } from '../../src/cluster/index.ts';
 import { readPcap } from '../../src/report/index.ts';
+import { DeadlockError } from '../../src/sim/index.ts';
 import { loadTopologyText, type Topology } from '../../src/topology/index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'heddle-routing-'));
@@ -107,20 +108,31 @@ describe('datelines', () => {
     expect((await levels('node5', 'node1', 'ib_send_lat', ['-S', '1'])).lines.join()).not.toMatch(/Warning/);
   });
 
+  const traffic = (topology: Topology) =>
+    runTraffic({
+      topology,
+      topologyFile: 'ring.yaml',
+      allowCycles: true,
+      pattern: 'uniform',
+      messageBytes: 2048,
+      load: 1,
+      warmupPs: 1e9,
+      durationPs: 200e6,
+    });
+
   it('keep a loaded ring of seven moving, which stands still without them', async () => {
-    const traffic = (routing: string, allowCycles: boolean) =>
-      runTraffic({
-        topology: ring(routing, 2, 7),
-        topologyFile: 'ring.yaml',
-        allowCycles,
-        pattern: 'uniform',
-        messageBytes: 2048,
-        load: 1,
-        warmupPs: 1e9,
-        durationPs: 200e6,
-      });
-    expect((await traffic(plain, true)).messages).toBe(0);
-    const moving = await traffic(datelines, false);
-    expect(moving.acceptedLoad).toBeGreaterThan(0.8);
+    expect((await traffic(ring(plain, 2, 7))).messages).toBe(0);
+    expect((await traffic(ring(datelines, 2, 7))).acceptedLoad).toBeGreaterThan(0.8);
+  });
+
+  it('traffic that stands still for ever ends with the circle', async () => {
+    const topology = ring(plain, 2, 7);
+    const switches = topology.switches.map((one) => ({ ...one, packetLifetime: 20, qos: { ...one.qos, headOfQueueLife: 20 } }));
+    const forever = { ...topology, switches };
+    const error = await traffic(forever).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(DeadlockError);
+    const lines = (error as DeadlockError).message.split('\n');
+    expect(lines[0]).toMatch(/^nothing can move at \d+ ps$/);
+    expect(lines.filter((line) => /^ {2}sw-\d\/1 VL0: /.test(line) || /^ {2}sw-\d\/2 VL0: /.test(line))).toHaveLength(7);
   });
 });
