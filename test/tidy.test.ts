@@ -99,12 +99,12 @@ const COVERS: Readonly<Record<string, readonly string[]>> = {
   ],
   'test/cluster/determinism.test.ts': [
     'src/cluster/codes.ts',
-    'src/cluster/coordinator.ts',
     'src/cluster/directory.ts',
     'src/cluster/inline-group.ts',
     'src/cluster/subnet-plan.ts',
     'src/cluster/thread-channel.ts',
     'src/cluster/worker-group.ts',
+    'src/cluster/worker-url.ts',
     'src/cluster/worker.ts',
   ],
   'test/hca/rc-basic.test.ts': ['src/hca/completer.ts', 'src/hca/requester.ts', 'src/hca/respond.ts', 'src/hca/responder.ts'],
