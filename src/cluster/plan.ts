@@ -1,7 +1,7 @@
 /**
  * From a topology to what is built from it: the fabric's specification, every adapter's configuration, the address book, the latencies over the cut.
  */
-import type { FabricSpec, FaultSpec, HostPortSpec, LinkSpec, SwitchSpec, VlArbSpec } from '../fabric/index.ts';
+import type { FabricSpec, FaultSpec, HostPortSpec, LinkSpec, PartitionSpec, SwitchSpec, VlArbSpec } from '../fabric/index.ts';
 import { type HcaConfig, type HcaPortConfig, type HcaProfile, resolveProfile } from '../hca/index.ts';
 import { ConfigError, type Issue, type Ps } from '../sim/index.ts';
 import type { Topology, TopologyFault, TopologyLink, TopologyQos } from '../topology/index.ts';
@@ -266,7 +266,21 @@ function switchSpec(topology: Topology, subnet: SubnetPlan, s: number): SwitchSp
     hoqLife: node.qos.headOfQueueLife,
     vlStallCount: node.qos.vlStallCount,
     lifeTime: node.packetLifetime,
+    ...partitionsOf(topology, s),
   };
+}
+
+/** Ports with an adapter behind them enforce its P_Keys both ways, as OpenSM sets it up. Nothing to enforce where everybody is a full member of one partition. */
+function partitionsOf(topology: Topology, s: number): Pick<SwitchSpec, 'partitions'> {
+  const [first, ...others] = topology.partitions;
+  const isOpen = others.length === 0 && first?.members.length === topology.nodes.length;
+  if (isOpen && first.members.every((member) => member.membership === 'full')) return {};
+  const partitions: Record<number, PartitionSpec> = {};
+  for (const { ends } of topology.links)
+    for (const [end, far] of [ends, [ends[1], ends[0]] as const])
+      if (end.kind === 'switch' && end.switch === s && far.kind !== 'switch')
+        partitions[end.port] = { table: pkeysOf(topology, far.node), enforceIn: true, enforceOut: true };
+  return { partitions };
 }
 
 /** One table for all pairs of ports, or, where the routing engine wants its own VLs, one a pair. */

@@ -893,6 +893,7 @@ export function makeKernel(env: KernelEnv): KernelState {
       return;
     }
     if (vl15 && ((E[id * 8 + SIZE] >> 16) & 15) === VLS && !roomForVl15(inPort, id, t)) return;
+    if (partitions && !mayEnter(inPort, id, t)) return;
     if (multicast && (E[id * 8 + ROUTE] & 0xffff) >= 0xc000) {
       replicate(inPort, id, t, false);
       return;
@@ -908,7 +909,7 @@ export function makeKernel(env: KernelEnv): KernelState {
       drop(id, inPort, t, number === 0 ? DROP_MANAGEMENT : DROP_ROUTE);
       return;
     }
-    if (partitions && !mayPass(inPort, port, id, t)) return;
+    if (partitions && !mayLeave(inPort, port, id, t)) return;
     let vl = (E[id * 8 + SIZE] >> 16) & 15;
     if (mapsVl) {
       vl = vlFor(inPort, number, id, vl);
@@ -1307,26 +1308,35 @@ export function makeKernel(env: KernelEnv): KernelState {
     return to < VLS && w.roomBlocks[peer[base[inPort] + number - 1] * QUEUES + to] > 0 ? to : -1;
   }
 
-  function mayPass(inPort: number, port: number, id: number, t: number): boolean {
-    if (!records) return true;
-    if (((E[id * 8 + SIZE] >> 16) & 15) === VLS) return true; // management is not partitioned
-    const pkey = cold[id * 16 + 6] >>> 16;
-    if (w.partitions[inPort]?.enforceIn && !inPartition(inPort, pkey)) {
-      errors[inPort * ERRORS + ERR_RCV_CONSTRAINT] += 1;
-      drop(id, inPort, t, DROP_PARTITION);
-      return false;
-    }
-    if (w.partitions[port]?.enforceOut && !inPartition(port, pkey)) {
-      errors[port * ERRORS + ERR_XMIT_CONSTRAINT] += 1;
-      drop(id, inPort, t, DROP_PARTITION);
-      return false;
-    }
-    return true;
+  function mayEnter(inPort: number, id: number, t: number): boolean {
+    const partition = w.partitions[inPort];
+    if (!partition?.enforceIn || !isPartitioned(id) || mayUse(partition.table, cold[id * 16 + 6] >>> 16)) return true;
+    errors[inPort * ERRORS + ERR_RCV_CONSTRAINT] += 1;
+    drop(id, inPort, t, DROP_PARTITION);
+    return false;
+  }
+
+  function mayLeave(inPort: number, port: number, id: number, t: number): boolean {
+    const partition = w.partitions[port];
+    if (!partition?.enforceOut || !isPartitioned(id) || mayReceive(partition.table, cold[id * 16 + 6] >>> 16)) return true;
+    errors[port * ERRORS + ERR_XMIT_CONSTRAINT] += 1;
+    drop(id, inPort, t, DROP_PARTITION);
+    return false;
+  }
+
+  /** Management and synthetic traffic are not partitioned. */
+  function isPartitioned(id: number): boolean {
+    return records && ((E[id * 8 + SIZE] >> 16) & 15) !== VLS;
+  }
+
+  /** What comes from a member carries a key of its own: its table has the same base key, with at least this membership. */
+  function mayUse(table: readonly number[], pkey: number): boolean {
+    for (let i = 0; i < table.length; i++) if ((table[i] & 0x7fff) === (pkey & 0x7fff) && table[i] >= pkey) return true;
+    return false;
   }
 
   /** IBA 10.9.3: the same base key, and not both limited members. */
-  function inPartition(port: number, pkey: number): boolean {
-    const table = (w.partitions[port] as { table: readonly number[] }).table;
+  function mayReceive(table: readonly number[], pkey: number): boolean {
     for (let i = 0; i < table.length; i++)
       if ((table[i] & 0x7fff) === (pkey & 0x7fff) && (table[i] & 0x7fff) !== 0 && ((table[i] | pkey) & 0x8000) !== 0) return true;
     return false;

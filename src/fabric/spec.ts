@@ -24,10 +24,13 @@ export interface VlArbSpec {
   readonly highLimit: number;
 }
 
+/** P_Key enforcement at a switch port (IBA 10.9.3), as a subnet manager sets it for the adapter behind the port. */
 export interface PartitionSpec {
-  /** P_Keys (16 bits, bit 15 = full member) that may pass. */
+  /** The adapter's P_Keys (16 bits, bit 15 = full member). */
   readonly table: readonly number[];
+  /** Packets from the adapter must carry one of its keys. */
   readonly enforceIn: boolean;
+  /** Packets to the adapter must carry a key that matches one of its own, and not both may be limited. */
   readonly enforceOut: boolean;
 }
 

@@ -47,19 +47,35 @@ test('a packet for no port, for the switch itself, on an SL without a VL: droppe
   fabric.assertDrained();
 });
 
-test('partitions: a packet passes with the same key unless both are limited members', () => {
+test('partitions: what a member sends has a key of its own; what it gets has the same key, unless both are limited', () => {
   const only = (enforceIn: boolean, enforceOut: boolean, table: number[]) => ({ table, enforceIn, enforceOut });
   const fabric = createFabric(
-    star({ hosts: 3, sw: { partitions: { 1: only(true, false, [0x0005]), 3: only(false, true, [0xffff, 0x8005]) } } }),
+    star({
+      hosts: 4,
+      sw: {
+        partitions: { 1: only(true, false, [0x0005, 0x8007]), 3: only(false, true, [0xffff, 0x8005]), 4: only(false, true, [5]) },
+      },
+    }),
   );
-  send(fabric, { from: 0, dlid: 2, pkey: 0x8005, number: 1 }); // full to a limited port
-  send(fabric, { from: 0, dlid: 2, pkey: 0x0005, number: 2 }); // limited to limited
-  send(fabric, { from: 1, dlid: 3, pkey: 0x0005, number: 3 }); // limited to full
-  send(fabric, { from: 1, dlid: 3, pkey: 0x8006, number: 4 }); // another partition
-  fabric.runUntil(10_000_000);
-  expect(delivered(fabric).map((g) => g.number)).toEqual([1, 3]);
-  expect(fabric.counters({ kind: 'switch', index: 0, port: 1 }).counters.portRcvConstraintErrors).toBe(1);
-  expect(fabric.counters({ kind: 'switch', index: 0, port: 3 }).counters.portXmitConstraintErrors).toBe(1);
+  send(fabric, { from: 0, dlid: 2, pkey: 0x8005, number: 1 }); // a limited member as a full one
+  send(fabric, { from: 0, dlid: 2, pkey: 0x0005, number: 2 }); // as what it is
+  send(fabric, { from: 0, dlid: 2, pkey: 0x0007, number: 3 }); // a full member as a limited one
+  send(fabric, { from: 0, dlid: 2, pkey: 0x0006, number: 4 }); // no member
+  send(fabric, { from: 1, dlid: 3, pkey: 0x0005, number: 5 }); // limited to full
+  send(fabric, { from: 1, dlid: 3, pkey: 0x8006, number: 6 }); // another partition
+  send(fabric, { from: 1, dlid: 4, pkey: 0x8005, number: 7 }); // full to limited
+  send(fabric, { from: 1, dlid: 4, pkey: 0x0005, number: 8 }); // limited to limited
+  send(fabric, { from: 1, dlid: 4, pkey: 0x0005, number: 9, vl15: true }); // management
+  fabric.runUntil(20_000_000);
+  expect(
+    delivered(fabric)
+      .map((g) => g.number)
+      .sort(),
+  ).toEqual([2, 3, 5, 7, 9]);
+  const counters = (port: number) => fabric.counters({ kind: 'switch', index: 0, port }).counters;
+  expect(counters(1).portRcvConstraintErrors).toBe(2);
+  expect(counters(3).portXmitConstraintErrors).toBe(1);
+  expect(counters(4).portXmitConstraintErrors).toBe(1);
   fabric.assertDrained();
 });
 
