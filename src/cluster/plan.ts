@@ -59,7 +59,7 @@ export function planCluster(options: PlanOptions, groups: readonly (readonly num
     },
     hcas,
     directory: makeDirectory(topology, subnet),
-    warnings: subnet.warnings,
+    warnings: [...subnet.warnings, ...mtuWarnings(topology)],
     cut: (ranks, members, untilPs) => {
       const groupOf = groupOfNodes(topology.nodes.length, members);
       return {
@@ -218,6 +218,7 @@ function fabricSpec(
       psPerByte: link.psPerByteNumerator / link.psPerByteDenominator,
       propagationPs: link.propagationPs,
       bitErrorRate: link.bitErrorRate,
+      mtuBytes: link.mtu,
     };
   });
   return {
@@ -281,6 +282,18 @@ function partitionsOf(topology: Topology, s: number): Pick<SwitchSpec, 'partitio
       if (end.kind === 'switch' && end.switch === s && far.kind !== 'switch')
         partitions[end.port] = { table: pkeysOf(topology, far.node), enforceIn: true, enforceOut: true };
   return { partitions };
+}
+
+/** Links of several MTUs work, with connections of the least of their path. */
+function mtuWarnings({ links }: Topology): string[] {
+  const mtus = links.map((link) => link.mtu);
+  const least = mtus.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+  const most = mtus.reduce((a, b) => Math.max(a, b), 0);
+  if (least >= most) return [];
+  const range = `links have MTUs from ${least} to ${most} bytes`;
+  return [
+    `${range}: a switch discards packets longer than the next link's MTU; connections need the least MTU of their path, as rdma_cm sets it`,
+  ];
 }
 
 /** One table for all pairs of ports, or, where the routing engine wants its own VLs, one a pair. */

@@ -127,5 +127,6 @@ export const DROP_REASONS = [
   'partition',
   'vl15',
   'management',
+  'mtu',
 ] as const;
 export type DropReason = (typeof DROP_REASONS)[number];

@@ -46,6 +46,7 @@ export function makeKernel(env: KernelEnv): KernelState {
   const hasFifo = uses.fifo;
   const lifetimes = uses.lifetimes;
   const partitions = uses.partitions;
+  const mtus = uses.mtus;
   const multicast = uses.multicast;
   const bitErrors = uses.bitErrors;
   const faults = uses.faults;
@@ -221,6 +222,7 @@ export function makeKernel(env: KernelEnv): KernelState {
   const DROP_PARTITION = 6;
   const DROP_VL15 = 7;
   const DROP_MANAGEMENT = 8;
+  const DROP_MTU = 9;
 
   // ---- scalars (mutable numbers captured by a closure would be boxed) ----------------------------------------------------------------------
   const NOW = 0;
@@ -910,6 +912,11 @@ export function makeKernel(env: KernelEnv): KernelState {
       return;
     }
     if (partitions && !mayLeave(inPort, port, id, t)) return;
+    if (mtus && E[id * 8 + BYTES] > w.maxBytes[port]) {
+      errors[port * ERRORS + ERR_DISCARD] += 1;
+      drop(id, inPort, t, DROP_MTU);
+      return;
+    }
     let vl = (E[id * 8 + SIZE] >> 16) & 15;
     if (mapsVl) {
       vl = vlFor(inPort, number, id, vl);

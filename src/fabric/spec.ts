@@ -109,6 +109,8 @@ export interface LinkSpec {
   readonly propagationPs: number;
   /** Probability that a bit on the wire is wrong. Default 0. */
   readonly bitErrorRate?: number;
+  /** NeighborMTU of both ends: a switch discards what is longer than this and all headers together. Default: no limit. */
+  readonly mtuBytes?: number;
 }
 
 /** A change at a time. `target`: a link index; a switch index for `switch-dead`; a node for `node-dead` and `slow-receiver`. */

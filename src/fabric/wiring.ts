@@ -17,6 +17,10 @@ import {
 } from './spec.ts';
 import { type ArbTable, fail, layTables } from './wiring-tables.ts';
 
+/** All headers that a packet may have beside its MTU of payload, LRH through ICRC (IBA 7.7.8: PktLen goes up to MTU + 124), and the VCRC. */
+const LARGEST_OVERHEAD = 126;
+const NO_MTU = 2 ** 30;
+
 export interface Wiring {
   readonly spec: FabricSpec;
   readonly switchCount: number;
@@ -68,6 +72,8 @@ export interface Wiring {
   readonly stallCount: Int32Array;
   readonly partitions: readonly (PartitionSpec | null)[];
   readonly bitErrorRate: Float64Array;
+  /** The longest packet that a switch sends over the port's link. */
+  readonly maxBytes: Int32Array;
   readonly processes: number;
   readonly processOf: Int32Array;
   /** Bit of a port in its process's masks. */
@@ -93,6 +99,7 @@ export interface WiringUses {
   readonly fifo: boolean;
   readonly lifetimes: boolean;
   readonly partitions: boolean;
+  readonly mtus: boolean;
   readonly multicast: boolean;
   readonly bitErrors: boolean;
   readonly faults: boolean;
@@ -154,6 +161,7 @@ export function makeWiring(spec: FabricSpec, hasVl15 = true): Wiring {
     fifo: switches.some((s) => s.model === 'fifo'),
     lifetimes: tables.hoqPs.some((x) => x < Number.POSITIVE_INFINITY) || tables.lifePs.some((x) => x < Number.POSITIVE_INFINITY),
     partitions: tables.partitions.some((x) => x !== null),
+    mtus: new Set(cables.maxBytes.filter((_, p) => cables.peer[p] >= 0)).size > 1,
     multicast: tables.mft.some((x) => x !== null),
     bitErrors: cables.bitErrorRate.some((x) => x > 0) || (spec.faults ?? []).some((f) => f.kind === 'bit-error-rate'),
     faults: (spec.faults ?? []).length > 0,
@@ -185,6 +193,7 @@ function layCables(spec: FabricSpec, portBase: Int32Array, switchPorts: number, 
   const psPerByte = new Float64Array(ports);
   const propagationPs = new Float64Array(ports);
   const bitErrorRate = new Float64Array(ports);
+  const maxBytes = new Int32Array(ports).fill(NO_MTU);
   spec.links.forEach((link, i) => {
     const a = portOf(portBase, switchPorts, link.a, spec, `links[${i}].a`);
     const b = portOf(portBase, switchPorts, link.b, spec, `links[${i}].b`);
@@ -197,9 +206,10 @@ function layCables(spec: FabricSpec, portBase: Int32Array, switchPorts: number, 
       psPerByte[p] = link.psPerByte;
       propagationPs[p] = link.propagationPs;
       bitErrorRate[p] = link.bitErrorRate ?? 0;
+      if (link.mtuBytes !== undefined) maxBytes[p] = link.mtuBytes + LARGEST_OVERHEAD;
     }
   });
-  return { peer, linkOf, psPerByte, propagationPs, bitErrorRate };
+  return { peer, linkOf, psPerByte, propagationPs, bitErrorRate, maxBytes };
 }
 
 function layRooms(spec: FabricSpec, portBase: Int32Array, switchPorts: number, ports: number, queues: number, vls: number) {

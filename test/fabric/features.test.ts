@@ -336,3 +336,17 @@ test('what cannot work is refused with its place', () => {
   fabric.runUntil(1000);
   expect(() => send(fabric, { timePs: 999, from: 0, dlid: 2 })).toThrow(/has run until 1000 ps/);
 });
+
+test('a packet longer than the MTU of the next link and all headers is discarded and counted', () => {
+  const spec = star({ hosts: 3 });
+  const links = spec.links.map((link, i) => ({ ...link, mtuBytes: i === 1 ? 1024 : 2048 }));
+  const fabric = createFabric({ ...spec, links });
+  send(fabric, { from: 0, dlid: 2, wireBytes: 1150, number: 1 });
+  send(fabric, { from: 0, dlid: 2, wireBytes: 1154, number: 2 });
+  send(fabric, { from: 0, dlid: 3, wireBytes: 2074, number: 3 });
+  fabric.runUntil(20_000_000);
+  expect(delivered(fabric).map((g) => g.number)).toEqual([1, 3]);
+  expect(fabric.stats().droppedBy.mtu).toBe(1);
+  expect(fabric.counters({ kind: 'switch', index: 0, port: 2 }).counters.portXmitDiscards).toBe(1);
+  fabric.assertDrained();
+});
