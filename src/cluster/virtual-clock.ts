@@ -1,5 +1,5 @@
 /**
- * Clocks, timers and random numbers of the program scope.
+ * Clocks, timers, random numbers and unhandled rejections of the program scope.
  *
  * While a simulated program runs, `Date`, `performance.now`, `process.hrtime`, `Math.random`, `setTimeout` and `setInterval` answer in virtual time and
  * from the program's own random stream; at any other moment (between resumptions, or outside a run) they are the real ones. So a program never sees the
@@ -38,7 +38,7 @@ export function installVirtualClocks(): () => void {
 }
 
 function install(): () => void {
-  const undo = [installDate(), installMonotonicClocks(), installRandom(), installTimers()];
+  const undo = [installDate(), installMonotonicClocks(), installRandom(), installTimers(), installRejections()];
   return () => {
     for (const step of undo) step();
   };
@@ -99,6 +99,27 @@ function installRandom(): () => void {
   };
   return () => {
     Math.random = realRandom;
+  };
+}
+
+/**
+ * A promise of a program that is rejected while nobody awaits it ends that program, as it would end a process. Node reports it when the microtasks
+ * after a resumption are done, so it is known whose it is. All others are left to those who listened before.
+ */
+function installRejections(): () => void {
+  const event = 'unhandledRejection';
+  const others = process.listeners(event);
+  const listener: NodeJS.UnhandledRejectionListener = (reason, promise) => {
+    const thread = currentThread();
+    if (thread !== null) thread.outcome = { error: reason };
+    else if (others.length === 0) throw reason;
+    else for (const other of others) other(reason, promise);
+  };
+  process.removeAllListeners(event);
+  process.on(event, listener);
+  return () => {
+    process.off(event, listener);
+    for (const other of others) process.on(event, other);
   };
 }
 

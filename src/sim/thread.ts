@@ -76,6 +76,8 @@ let marker: Int32Array | null = null;
 /** Shares the watchdog's cells with this isolate's programs; null takes them away. */
 export function setRunMarker(cells: Int32Array | null): void {
   marker = cells;
+  // Whatever ran was cut off, if anything did: a watchdog ends a resumption without its end being run.
+  current = null;
 }
 
 export class SimThread implements EventHandler {
