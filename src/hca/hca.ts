@@ -30,7 +30,7 @@ import { messageId } from './finish.ts';
 import { ALLOWED_WR, READ_LIKE } from './entry.ts';
 import type { MemoryKey, NodeMemory, RegisterOptions } from './memory.ts';
 import { modifyQueuePair, resetQueuePair } from './modify.ts';
-import { copyBytes } from './packet.ts';
+import { copyInline } from './packet.ts';
 import type { PortState } from './port.ts';
 import { bytesPs, type HcaProfile } from './profile.ts';
 import { QpContext, type QpOptions } from './queue-pair.ts';
@@ -333,21 +333,8 @@ export class Hca {
     if (sq.room === 0) return ENOMEM;
     if (opcode === WR_BIND_MW && wr.bindMw === undefined) return EINVAL;
     const slot = sq.push(wr, flags, bytes);
-    if (inline) this.#copyInline(qp, slot, bytes);
+    if (inline) copyInline(this.memory, sq, slot, bytes);
     return 0;
-  }
-
-  /** Inline data is copied when it is posted; its keys are not looked at (`ibv_post_send(3)`), so memory that was never registered will do. */
-  #copyInline(qp: QpContext, slot: number, bytes: number): void {
-    const sq = qp.sq;
-    let at = slot * sq.maxInline;
-    const first = slot * sq.maxSge;
-    for (let i = first; i < first + sq.sgeCount[slot] && bytes > 0; i++) {
-      const place = this.memory.placeOf(sq.sgeAddr[i], sq.sgeLength[i]);
-      if (place === null) sq.inline.fill(0, at, at + sq.sgeLength[i]);
-      else copyBytes(sq.inline, at, place.bytes, sq.sgeAddr[i] - place.base, sq.sgeLength[i]);
-      at += sq.sgeLength[i];
-    }
   }
 
   /**

@@ -25,9 +25,10 @@ import { GRH, LID_MULTICAST_FIRST, OPCODE_HEADER_BYTES } from '../wire/index.ts'
 import { GRH_BYTES } from './constants.ts';
 import type { Engine } from './engine.ts';
 import { EV_RECEIVE } from './events.ts';
-import type { MemoryKey } from './memory.ts';
+import type { MemoryKey, NodeMemory } from './memory.ts';
 import type { PortState } from './port.ts';
 import type { AddressVector } from './types.ts';
+import type { SendQueue } from './work-queue.ts';
 
 /** Link bytes around BTH … payload: LRH 8, ICRC 4, VCRC 2. */
 const LINK_BYTES = 14;
@@ -263,4 +264,16 @@ export function writeRegion(
 ): void {
   if (from !== null && region.bytes !== null) copyBytes(region.bytes, addr - region.bytesAddr, from, fromAt, n);
   engine.memory.written(addr + region.toReal, n, visiblePs);
+}
+
+/** Inline data is copied when it is posted; its keys are not looked at (`ibv_post_send(3)`), so memory that was never registered will do. */
+export function copyInline(memory: NodeMemory, sq: SendQueue, slot: number, bytes: number): void {
+  let at = slot * sq.maxInline;
+  const first = slot * sq.maxSge;
+  for (let i = first; i < first + sq.sgeCount[slot] && bytes > 0; i++) {
+    const place = memory.placeOf(sq.sgeAddr[i], sq.sgeLength[i]);
+    if (place === null) sq.inline.fill(0, at, at + sq.sgeLength[i]);
+    else copyBytes(sq.inline, at, place.bytes, sq.sgeAddr[i] - place.base, sq.sgeLength[i]);
+    at += sq.sgeLength[i];
+  }
 }
