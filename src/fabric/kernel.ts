@@ -1444,17 +1444,18 @@ export function makeKernel(env: KernelEnv): KernelState {
           const tooOld = t >= F[id * 4] + lifePs[port];
           if (!tooOld && t < headSince[id] + hoqPs[port] && t >= stalledUntil[q]) break;
           discardHead(port, v, input, t, tooOld ? DROP_LIFETIME : DROP_HOQ);
-          stallRun[q] += 1;
-          if (
-            w.stallCount[port] > 0 &&
-            stallRun[q] >= w.stallCount[port] &&
-            t >= stalledUntil[q] &&
-            hoqPs[port] < Number.POSITIVE_INFINITY
-          )
-            stalledUntil[q] = t + 8 * hoqPs[port];
+          if (!tooOld && t >= stalledUntil[q]) countTowardStall(port, q, t);
         }
       }
     }
+  }
+
+  /** One more packet in a row whose head-of-queue life was over. */
+  function countTowardStall(port: number, q: number, t: number): void {
+    stallRun[q] += 1;
+    if (w.stallCount[port] === 0 || stallRun[q] < w.stallCount[port]) return;
+    stallRun[q] = 0;
+    stalledUntil[q] = t + 8 * hoqPs[port];
   }
 
   /** Takes the first packet of `input` out of the queue of `vl` at `port` and drops it. */
