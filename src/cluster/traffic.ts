@@ -196,6 +196,8 @@ interface Measured {
 function measured({ options, plan, fabric, hosts, links, started }: Measured): TrafficResult {
   const report = fabric.traffic();
   const stats = fabric.stats();
+  // A quantile is as coarse as the histogram's buckets; it is never outside of what was measured.
+  const quantilePs = (q: number): number => Math.min(report.latencyMaxPs, Math.max(report.latencyMinPs, report.quantilePs(q)));
   const cpu = process.cpuUsage(started.cpu);
   const { topology: _topology, onProgress: _onProgress, ...recorded } = options;
   return {
@@ -210,10 +212,10 @@ function measured({ options, plan, fabric, hosts, links, started }: Measured): T
     latencyPs: {
       min: report.latencyMinPs,
       mean: Math.round(report.latencyMeanPs),
-      p50: report.quantilePs(0.5),
-      p90: report.quantilePs(0.9),
-      p99: report.quantilePs(0.99),
-      p999: report.quantilePs(0.999),
+      p50: quantilePs(0.5),
+      p90: quantilePs(0.9),
+      p99: quantilePs(0.99),
+      p999: quantilePs(0.999),
       max: report.latencyMaxPs,
     },
     latencySamples: [...report.histogram].map((count, i) => [bucketPs(i), count] as const).filter(([, count]) => count > 0),

@@ -80,7 +80,7 @@ describe('a program', () => {
     ['loop in microtasks', /ran for 0.3 s without waiting/, { placement: 'pool', workers: 2 }],
     ['throw', /the cat is on the keyboard/, { placement: 'dedicated' }],
     ['loop', /ran for 0.3 s without waiting/, { placement: 'dedicated' }],
-  ] as const)('that does %j ends the run with the name of its node: %s %j', async (how, message, placement) => {
+  ] as const)('that does %j ends the run with the name of its node (%s, %j)', async (how, message, placement) => {
     const error = await failure(how, placement);
     expect(error.message).toMatch(message);
     expect(error).toMatchObject({ node: names[WHO] });
