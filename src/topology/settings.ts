@@ -194,21 +194,13 @@ function resolveHca(
     name,
     profile: profile ?? '',
     overrides,
-    ports:
-      typeof ports === 'number'
-        ? Array.from({ length: ports }, () => ({}))
-        : ports.map((port, i) => resolvePort(context, port, [...own.place, 'ports', i])),
+    ports: typeof ports === 'number' ? Array.from({ length: ports }, () => ({})) : ports.map(resolvePort),
     qos: mergeQos(context, layers),
     ...identity(own.text),
   };
 }
 
-function resolvePort(
-  context: SettingsContext,
-  port: { guid?: string | number | undefined; lid?: number | undefined; lmc?: number | undefined },
-  place: Place,
-) {
-  if (port.lmc !== undefined && port.lid === undefined) context.issues.add([...place, 'lmc'], 'changes nothing without lid');
+function resolvePort(port: { guid?: string | number | undefined; lid?: number | undefined; lmc?: number | undefined }) {
   return {
     ...(port.guid !== undefined && { guid: parseGuid(port.guid) }),
     ...(port.lid !== undefined && { lid: port.lid }),
