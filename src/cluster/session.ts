@@ -15,8 +15,8 @@ import { endlessLoopMessage, WorkerGroup } from './worker-group.ts';
 
 /** Wall time of one slice. */
 const SLICE_MS = 20;
-/** Rounds between two looks at the clock. */
-const ROUNDS_PER_LOOK = 64;
+/** Rounds between two looks at the clock; of a busy group each may take a tenth of a second. */
+const ROUNDS_PER_LOOK = 4;
 
 export interface SessionOptions {
   readonly configs: readonly Omit<GroupConfig, 'pool'>[];

@@ -322,7 +322,11 @@ export class Engine implements EventHandler {
       break;
     }
     for (const port of this.ports) {
-      for (const lane of port.blocked) if (lane.includes(qp)) lane.splice(lane.indexOf(qp), 1);
+      for (const lane of port.blocked) {
+        if (!lane.includes(qp)) continue;
+        lane.splice(lane.indexOf(qp), 1);
+        port.blockedCount--;
+      }
     }
     qp.nextQueued = null;
     qp.queued = false;
@@ -334,6 +338,7 @@ export class Engine implements EventHandler {
     qp.queued = true;
     qp.blocked = true;
     port.blocked[vl].push(qp);
+    port.blockedCount++;
     this.#wakeLane(port, vl);
   }
 
@@ -353,6 +358,7 @@ export class Engine implements EventHandler {
       waiting[i].blocked = false;
       this.#enqueue(waiting[i]);
     }
+    port.blockedCount -= waiting.length;
     waiting.length = 0;
     this.#wake(now);
   }

@@ -65,8 +65,9 @@ export class PortState {
   gsi: QpContext | null = null;
   /** Attached queue pairs by multicast LID. */
   readonly multicast = new Map<number, { gid: Uint8Array; qp: QpContext }[]>();
-  /** Queue pairs that wait for room, by lane. */
+  /** Queue pairs that wait for room, by lane, and how many there are in all lanes. */
   readonly blocked: QpContext[][] = Array.from({ length: LANES }, () => []);
+  blockedCount = 0;
   /** The lane's wake event is pending. */
   readonly wakePending = new Uint8Array(LANES);
   readonly #used = new Int32Array(LANES);
@@ -120,6 +121,7 @@ export class PortState {
 
   /** Whether a queue pair waits for room of which no report has come yet. */
   get waitsForRoom(): boolean {
+    if (this.blockedCount === 0) return false;
     for (let vl = 0; vl < LANES; vl++) {
       if (this.blocked[vl].length > 0 && this.nextFreePs(vl) === Number.POSITIVE_INFINITY) return true;
     }
