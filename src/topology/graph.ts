@@ -1,6 +1,6 @@
 /**
  * Measures of the switch graph: distances, and the links across a cut into equal halves. Vertices are switches, weighed by the
- * nodes on them; a node with several links counts where its first one leads.
+ * nodes on them; a node with several links counts where its first one leads, and for a cut it is a vertex of its own.
  */
 import type { Topology } from './types.ts';
 
@@ -31,6 +31,28 @@ export function switchGraph({ switches, nodes, links }: Pick<Topology, 'switches
   }
   for (const at of home) if (at >= 0) hosts[at]!++;
   return { count: switches.length, neighbours, hosts };
+}
+
+/**
+ * What a cut divides: the switches and, as vertices after them, the nodes with more than one link, whose links a cut may cross. A node with a single link
+ * stays with its switch: no cut gains by parting them.
+ */
+export function cutGraph(topology: Pick<Topology, 'switches' | 'nodes' | 'links'>): SwitchGraph {
+  const base = switchGraph(topology);
+  const neighbours = base.neighbours.map((list) => [...list]);
+  const hosts = base.neighbours.map(() => 0);
+  const ways = topology.nodes.map((): number[] => []);
+  for (const { ends } of topology.links)
+    for (const [one, other] of [ends, [ends[1], ends[0]]] as const)
+      if (one.kind === 'node' && other.kind === 'switch') ways[one.node]!.push(other.switch);
+  for (const way of ways) {
+    if (way.length === 1) hosts[way[0]!]!++;
+    if (way.length < 2) continue;
+    for (const at of way) neighbours[at]!.push(neighbours.length);
+    neighbours.push(way);
+    hosts.push(1);
+  }
+  return { count: neighbours.length, neighbours, hosts };
 }
 
 /** Hops from `start` to each switch, -1 where there is no way. */

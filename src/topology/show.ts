@@ -1,5 +1,5 @@
 /** What a topology amounts to, in lines for a terminal: counts, levels, distances, bisection, and what else it sets. */
-import { diameter, findCut, type SwitchGraph, switchGraph, switchLevels } from './graph.ts';
+import { cutGraph, diameter, findCut, type SwitchGraph, switchGraph, switchLevels } from './graph.ts';
 import { gigabitsPerSecond } from './speeds.ts';
 import type { Topology, TopologyLink } from './types.ts';
 import { formatTime } from './units.ts';
@@ -16,7 +16,7 @@ export function describeTopology(topology: Topology, roots: readonly string[] = 
     ...describeLinks(topology),
     ...(topology.switches.length === 0 ? [] : [['levels', describeLevels(topology, graph)] as [string, string]]),
     ['diameter', describeDiameter(graph)],
-    ['bisection', describeBisection(topology, graph)],
+    ['bisection', describeBisection(topology)],
     ['routing', describeRouting(topology, roots)],
     ...describeLanes(topology),
     ...topology.partitions.map((partition): [string, string] => {
@@ -115,16 +115,18 @@ function describeDiameter(graph: SwitchGraph): string {
   return `${found.isExact ? '' : 'at least '}${count(found.switches, 'switch')} between the two nodes furthest apart${found.isExact ? '' : ' (not all were tried)'}`;
 }
 
-function describeBisection(topology: Topology, graph: SwitchGraph): string {
+function describeBisection(topology: Topology): string {
   const { generated, nodes, switches, links } = topology;
   // Links added by hand to a generated fabric change the figure that theory gives.
   const isPure = generated !== undefined && links.length === generated.links;
   if (isPure && generated.bisectionLinks !== undefined) return `${count(generated.bisectionLinks, 'link')}, exact`;
   if (switches.length === 0) return nodes.length === 2 ? `${count(links.length, 'link')}, exact` : 'not searched: no switches';
-  if (graph.hosts.filter((hosts) => hosts > 0).length === 1)
-    return `${Math.floor(nodes.length / 2)} links, exact: one switch, its host links are the cut`;
+  const graph = cutGraph(topology);
+  const homes = graph.hosts.filter((hosts) => hosts > 0);
+  if (homes.length === 1 && homes[0]! > 1)
+    return `${count(Math.floor(homes[0]! / 2), 'link')}, exact: one switch, its host links are the cut`;
   const cut = findCut(graph);
-  if (cut === undefined) return 'not searched: the fabric is too large, or no switch has nodes';
+  if (cut === undefined) return 'not searched: the fabric is too large, or no two switches have nodes';
   return `at most ${count(cut.links, 'link')} (heuristic search; nodes ${cut.hosts[0]} to ${cut.hosts[1]})`;
 }
 

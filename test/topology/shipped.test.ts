@@ -76,6 +76,9 @@ test('describing a fabric: exact where theory knows, heuristic where it was sear
   expect(line('tree-648.yaml', 'bisection')).toBe('bisection  324 links, exact');
   expect(line('dragonfly.yaml', 'bisection')).toMatch(/^bisection {2}at most \d+ links \(heuristic search; nodes 36 to 36\)$/);
   expect(line('connectx2-switch.yaml', 'bisection')).toBe('bisection  2 links, exact: one switch, its host links are the cut');
+  // Half of the nodes, two links each; with the leaves apart it would be one link of each node, and the cables between the leaves.
+  expect(line('exadata-rack.yaml', 'bisection')).toBe('bisection  at most 22 links (heuristic search; nodes 11 to 11)');
+  expect(line('dual-rail.yaml', 'bisection')).toBe('bisection  at most 8 links (heuristic search; nodes 4 to 4)');
   expect(line('two-hosts.yaml', 'bisection')).toBe('bisection  1 link, exact');
   expect(line('fat-tree-k16.yaml', 'levels')).toBe(
     'levels     3 (128 switches on level 0, 128 switches on level 1, 64 switches on level 2)',
