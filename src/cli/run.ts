@@ -19,8 +19,8 @@ export const runCommand: Command = {
   ],
   trailing: 'options of the program stand after PROGRAM',
   options: {
-    client: { value: 'NODE', describe: 'client of a two-sided program (default: the second processor node)', group: NODES },
-    server: { value: 'NODE', describe: 'server of a two-sided program (default: the first processor node)', group: NODES },
+    client: { value: 'NODE', describe: 'client of a two-sided program (default: the first processor node)', group: NODES },
+    server: { value: 'NODE', describe: 'server of a two-sided program (default: the second processor node)', group: NODES },
     nodes: {
       value: 'LIST',
       describe: 'the nodes in rank order, such as cpu1,cpu[3-5] (default: all, or server and client)',

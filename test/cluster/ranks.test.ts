@@ -26,6 +26,10 @@ describe('ranks', () => {
 
   it.each([
     [true, { client: 'nodeX' }, '--client', 'found nodeX; the nodes are node1, node2, node3, node4'],
+    [true, { nodes: ['node1', 'nodeX', 'nodeY'] }, 'found nodeX; the nodes', 'found nodeY; the nodes'],
+    [true, { server: 'nodeX', client: 'nodeY' }, '--server: found nodeX', '--client: found nodeY'],
+    [true, { server: 'node1', client: 'node1' }, '--client', 'server and client are both node1'],
+    [true, { nodes: ['node2', 'node2'] }, '--nodes', 'server and client are both node2'],
     [true, { nodes: ['node1'] }, '--nodes', 'found 1 names'],
     [true, { nodes: ['node1', 'node2'], client: 'node1' }, '--nodes', 'either'],
     [false, { client: 'node1' }, '--client', 'runs on all nodes alike'],
