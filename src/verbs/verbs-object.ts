@@ -1,6 +1,7 @@
 /**
  * What all verbs objects share: they are closed once, not while another object needs them (EBUSY, as the kernel answers), and `using` closes them.
  */
+/// <reference lib="esnext.disposable" preserve="true" />
 import { VerbsError } from './errors.ts';
 
 export abstract class VerbsObject {
