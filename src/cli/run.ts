@@ -54,6 +54,7 @@ export const runCommand: Command = {
     ['heddle run --breakdown topologies/two-hosts.yaml ib_write_lat -s 4096', 'where each nanosecond of it goes'],
     ['heddle run --json - fat-tree:k=4,levels=3 ib_write_bw', 'on a generated fabric, as JSON'],
     ['heddle run topologies/two-hosts.yaml ./my-program.ts --my-option', 'a program of yours'],
+    ['heddle run --record monday.heddle topologies/two-hosts.yaml ib_write_lat', 'recorded, to be replayed'],
     ['heddle run topologies/two-hosts.yaml ib_write_lat --help', 'the options of a program'],
   ],
   execute: runProgram,
