@@ -322,8 +322,7 @@ export class Engine implements EventHandler {
       break;
     }
     for (const port of this.ports) {
-      for (const lane of port.blocked)
-        if (lane.includes(qp)) port.blockedCount -= lane.splice(lane.indexOf(qp), 1).length;
+      for (const lane of port.blocked) if (lane.includes(qp)) port.blockedCount -= lane.splice(lane.indexOf(qp), 1).length;
     }
     qp.nextQueued = null;
     qp.queued = false;
