@@ -37,7 +37,12 @@ const convert: Command = {
     to: { value: EXPORT_FORMATS.join('|'), describe: 'the format (required)' },
     output: { value: 'FILE', describe: 'where to write it (default: standard output)' },
   },
-  examples: [['heddle topology convert topologies/cluster-96.ibnetdiscover --to yaml --output fabric.yaml', 'a real fabric as a topology file']],
+  examples: [
+    [
+      'heddle topology convert topologies/cluster-96.ibnetdiscover --to yaml --output fabric.yaml',
+      'a real fabric as a topology file',
+    ],
+  ],
   execute: convertTopology,
 };
 
