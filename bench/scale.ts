@@ -22,7 +22,13 @@ const CASES: readonly Case[] = [
   { ...K16, name: '1024 nodes, pool', placement: { placement: 'pool' } },
   { ...K16, name: '1024 nodes, pool of 2', placement: { placement: 'pool', workers: 2 } },
   { ...K16, name: '1024 nodes, inline', placement: { placement: 'inline' }, hasTarget: false },
-  { name: '3456 nodes, pool', topology: 'fat-tree:k=24,levels=3', nodes: 3456, placement: { placement: 'pool' }, hasTarget: false },
+  {
+    name: '3456 nodes, pool',
+    topology: 'fat-tree:k=24,levels=3',
+    nodes: 3456,
+    placement: { placement: 'pool' },
+    hasTarget: false,
+  },
 ];
 
 async function start({ topology: source, nodes, placement }: Case): Promise<{ wallSeconds: number; cpuSeconds: number }> {
