@@ -8,6 +8,7 @@ import {
   type Topology,
   TopologyError,
   type TopologyFault,
+  type TopologyIssue,
 } from '../topology/index.ts';
 
 /** What a topology file may say about HCAs. */
@@ -22,9 +23,20 @@ export function loadTopologyFile(source: string): Topology {
   return asConfigError(() => loadTopology(source, { catalog: HCA_CATALOG }));
 }
 
-/** The faults of `--fault` texts, in the topology file's grammar. Throws `ConfigError`. */
+/** The faults of `--fault` texts, in the topology file's grammar. Throws `ConfigError` with the mistakes of all texts. */
 export function parseFaults(texts: readonly string[], topology: Topology): TopologyFault[] {
-  return asConfigError(() => texts.flatMap((text) => parseFault(text, topology, '--fault')));
+  const issues: TopologyIssue[] = [];
+  const faults = texts.flatMap((text) => {
+    try {
+      return parseFault(text, topology, '--fault');
+    } catch (error) {
+      if (!(error instanceof TopologyError)) throw error;
+      issues.push(...error.issues);
+      return [];
+    }
+  });
+  if (issues.length > 0) throw new ConfigError(issues);
+  return faults;
 }
 
 function asConfigError<T>(work: () => T): T {

@@ -1,7 +1,7 @@
 /** One run from its options to its result. */
 import { createHash } from 'node:crypto';
 import { createFabric, type Fabric, PayloadPool } from '../fabric/index.ts';
-import { DeadlockError, InvariantError, type Ps, ProgramError } from '../sim/index.ts';
+import { DeadlockError, formatPs, InvariantError, type Ps, ProgramError } from '../sim/index.ts';
 import type { Program } from '../verbs/index.ts';
 import { BreakdownBuilder } from './breakdown.ts';
 import type { Coordinator } from './coordinator.ts';
@@ -118,7 +118,7 @@ export async function runHere({ options, source, marker }: RunInput): Promise<Ru
               reports.flatMap((report) => report.stamps),
             ).build(),
       ...(options.counters === true ? { ports: readPortCounters(fabric, options.topology, plan.subnet.ports, ranks) } : {}),
-      warnings: plan.warnings,
+      warnings: [...plan.warnings, ...cutShort(coordinator, names.length)],
       run: {
         hash: runHash(fabric, reports, values, output),
         seed: options.seed ?? 1,
@@ -136,6 +136,13 @@ export async function runHere({ options, source, marker }: RunInput): Promise<Ru
     capture?.close();
     await session.close();
   }
+}
+
+/** What a run says that ended before its programs did: only `untilPs` ends it so without an error. */
+function cutShort(coordinator: Coordinator, ranks: number): string[] {
+  const open = ranks - coordinator.finished.length;
+  if (open === 0) return [];
+  return [`--until ended the run at ${formatPs(coordinator.nowPs)}; ${open} of ${ranks} programs had not finished`];
 }
 
 /** Until the last program returned; what adapters still did then (a retry timer that finds nothing to do) is not counted. */
@@ -226,7 +233,8 @@ function resultsOf(values: readonly unknown[], program: Program): unknown {
   const main = program.meta.roles === 'client-server' ? values[1] : values[0];
   if (typeof main === 'object' && main !== null && Array.isArray((main as { results?: unknown }).results))
     return (main as { results: unknown[] }).results;
-  return program.meta.roles === 'client-server' ? [main] : values;
+  if (program.meta.roles !== 'client-server') return values;
+  return main === undefined ? [] : [main];
 }
 
 function runHash(fabric: Fabric, reports: readonly GroupReport[], values: readonly unknown[], output: LineOutput): string {
