@@ -68,7 +68,6 @@ export class Coordinator {
   /** Arrival of the earliest message in a group's mail. */
   readonly #mailNext: Float64Array;
   readonly #next: Float64Array;
-  readonly #limits: Float64Array;
   /** Per group, of the records that it has not got yet: how many were looked at, the earliest packet, the earliest freed room. */
   readonly #seen: Int32Array;
   readonly #packetNext: Float64Array;
@@ -87,7 +86,6 @@ export class Coordinator {
     this.#mail = groups.map(() => []);
     this.#mailNext = new Float64Array(groups.length).fill(Number.POSITIVE_INFINITY);
     this.#next = new Float64Array(groups.length);
-    this.#limits = new Float64Array(groups.length);
     this.#seen = new Int32Array(groups.length);
     this.#packetNext = new Float64Array(groups.length).fill(Number.POSITIVE_INFINITY);
     this.#freedNext = new Float64Array(groups.length).fill(Number.POSITIVE_INFINITY);
@@ -148,7 +146,6 @@ export class Coordinator {
     for (let g = 0; g < this.#groups.length; g++) {
       const others = g === leastGroup ? second : least;
       const limit = Math.min(fabricNext + toGroupPs, others + toFabricPs + toGroupPs, untilPs);
-      this.#limits[g] = limit;
       if ((this.#next[g] as number) >= limit) continue;
       this.#start(g, limit);
     }

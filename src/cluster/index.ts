@@ -6,7 +6,7 @@
  * - `run.ts`              one run from its options to its result; `ranks.ts`, `placement.ts`: who runs what, and in which thread; `standstill.ts`: why nothing moves
  * - `traffic.ts`          synthetic traffic on the fabric alone
  * - `run-record.ts`       a run in a file, and its replay
- * - `plan.ts` `subnet-plan.ts` `directory.ts` `codes.ts`   from a topology to what is built from it
+ * - `plan.ts` `subnet-plan.ts` `directory.ts` from a topology to what is built from it
  * - `session.ts` `coordinator.ts`     a run under way: time advances over the cut between fabric and nodes
  * - `node-group.ts` `program-host.ts` `peers.ts` `program-loader.ts` `virtual-clock.ts`   the nodes of one thread and their programs
  * - `inline-group.ts` `worker-group.ts` `worker.ts` `worker-url.ts` `thread-channel.ts` `messages.ts`   groups in this thread or another

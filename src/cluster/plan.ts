@@ -5,7 +5,7 @@ import type { FabricSpec, FaultSpec, HostPortSpec, LinkSpec, PartitionSpec, Swit
 import { type HcaConfig, type HcaPortConfig, type HcaProfile, resolveProfile } from '../hca/index.ts';
 import { ConfigError, type Issue, type Ps } from '../sim/index.ts';
 import type { Topology, TopologyFault, TopologyLink, TopologyQos } from '../topology/index.ts';
-import { codeOfSpeed, codeOfWidth } from './codes.ts';
+import { type LinkLanes, linkSpeed, widthCode } from '../wire/index.ts';
 import type { CutOptions } from './coordinator.ts';
 import { type Directory, makeDirectory } from './directory.ts';
 import { DEFAULT_PEER_NETWORK } from './peers.ts';
@@ -181,8 +181,8 @@ function linkFacts(link: TopologyLink | undefined): LinkFacts {
   return {
     mtuBytes: link.mtu,
     linkPsPerByte: link.psPerByteNumerator / link.psPerByteDenominator,
-    activeWidth: codeOfWidth(link.width),
-    activeSpeed: codeOfSpeed(link.speed),
+    activeWidth: widthCode(Number.parseInt(link.width, 10) as LinkLanes),
+    activeSpeed: linkSpeed(link.speed).verbsCode,
     widthName: link.width.toUpperCase(),
     speedName: link.speed,
     state: 4,

@@ -4,7 +4,7 @@
  * The buffer is counted per virtual lane. Room comes free when the fabric reports that a packet has left (`RECORD_TX_FREED`); such a report takes
  * effect at its own time and is looked at lazily, so nothing happens while there is room.
  */
-import { lidMatches, makeGid } from '../wire/index.ts';
+import { lidMatches, makeGid, pKeysMatch } from '../wire/index.ts';
 import type { QpContext } from './queue-pair.ts';
 import type { HcaPortConfig } from './types.ts';
 
@@ -140,12 +140,7 @@ export class PortState {
 
   /** Index of the first P_Key of the table that matches `pkey` (base equal, one of the two a full member); −1 if none does. */
   pkeyIndexOf(pkey: number): number {
-    for (let i = 0; i < this.pkeys.length; i++) if (pkeysMatch(this.pkeys[i], pkey)) return i;
+    for (let i = 0; i < this.pkeys.length; i++) if (pKeysMatch(this.pkeys[i], pkey)) return i;
     return -1;
   }
-}
-
-/** Whether two P_Keys let their holders talk: equal bases, not 0, not both limited members (IBA vol. 1, 10.9.3). */
-export function pkeysMatch(a: number, b: number): boolean {
-  return (a & 0x7fff) === (b & 0x7fff) && (a & 0x7fff) !== 0 && ((a | b) & 0x8000) !== 0;
 }

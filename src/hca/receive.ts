@@ -18,12 +18,12 @@ import {
   W_X0,
 } from '../fabric/index.ts';
 import type { Ps } from '../sim/index.ts';
-import { OP_RESPONSE, OPCODE_FLAGS, PSN_MASK, TRANSPORT_RC, TRANSPORT_UC, TRANSPORT_UD } from '../wire/index.ts';
+import { OP_RESPONSE, OPCODE_FLAGS, pKeysMatch, PSN_MASK, TRANSPORT_RC, TRANSPORT_UC, TRANSPORT_UD } from '../wire/index.ts';
 import { completePacket } from './completer.ts';
 import { GRH_BYTES, QPN_GSI, QPN_MULTICAST, QPS_INIT, QPS_RESET, QPS_ERR, QPT_GSI, QPT_RC, QPT_UC, QPT_UD } from './constants.ts';
 import { receiveDatagram } from './datagram.ts';
 import type { Engine } from './engine.ts';
-import { pkeysMatch, type PortState } from './port.ts';
+import type { PortState } from './port.ts';
 import type { QpContext } from './queue-pair.ts';
 import { respondPacket } from './responder.ts';
 
@@ -129,7 +129,7 @@ function accepts(engine: Engine, qp: QpContext): boolean {
   const port = view.port;
   if (qp.port !== port.index) return false;
   // QP1 takes every P_Key of the port's table; any other queue pair just its own.
-  const matches = qp.type === QPT_GSI ? port.pkeyIndexOf(view.pkey) >= 0 : pkeysMatch(port.pkeys[qp.pkeyIndex], view.pkey);
+  const matches = qp.type === QPT_GSI ? port.pkeyIndexOf(view.pkey) >= 0 : pKeysMatch(port.pkeys[qp.pkeyIndex], view.pkey);
   if (!matches) {
     engine.counters.pkeyViolations++;
     return false;

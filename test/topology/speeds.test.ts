@@ -1,6 +1,7 @@
 /** The exact time of a byte against the effective rates that InfiniBand's tables state, and against lane rate times line code. */
 import { expect, test } from 'vitest';
 import { gigabitsPerSecond, LINK_SPEEDS, LINK_WIDTHS, lanes, psPerByte } from '../../src/topology/speeds.ts';
+import { type LinkLanes, psPerByte as wirePsPerByte } from '../../src/wire/index.ts';
 
 /** Effective Gb/s on 1x, 2x, 4x, 8x, 12x. */
 const EFFECTIVE = {
@@ -41,4 +42,13 @@ test('all rates but FDR and some 12x have a whole number of picoseconds a byte o
   const fractional = LINK_SPEEDS.filter((speed) => psPerByte(speed, '4x').denominator !== 1);
   expect(fractional).toEqual(['FDR']);
   expect(psPerByte('FDR', '4x')).toEqual({ numerator: 440, denominator: 3 });
+});
+
+test('the table agrees with the one of the wire room, which this room may not import', () => {
+  for (const speed of LINK_SPEEDS)
+    for (const width of LINK_WIDTHS) {
+      const ours = psPerByte(speed, width);
+      const { num, den } = wirePsPerByte(speed, lanes(width) as LinkLanes);
+      expect(ours.numerator * den, `${speed} ${width}`).toBe(num * ours.denominator);
+    }
 });
