@@ -27,12 +27,51 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   hca: ['sim', 'wire', 'fabric'],
   verbs: ['sim', 'wire', 'hca'],
   subnet: ['sim', 'wire', 'verbs'],
-  programs: ['sim', 'verbs'],
+  net: ['sim', 'wire', 'verbs'],
+  hypervisor: ['sim'],
+  'xen-netfront': ['sim', 'net', 'hypervisor'],
+  'xen-netback': ['sim', 'net', 'hypervisor'],
+  'xen-ibfront': ['sim', 'verbs', 'hypervisor'],
+  'xen-ibback': ['sim', 'verbs', 'hypervisor'],
+  programs: ['sim', 'verbs', 'net'],
   report: ['sim', 'wire'],
-  cluster: ['sim', 'wire', 'topology', 'fabric', 'hca', 'verbs', 'subnet', 'programs', 'report'],
+  cluster: [
+    'sim',
+    'wire',
+    'topology',
+    'fabric',
+    'hca',
+    'verbs',
+    'subnet',
+    'net',
+    'hypervisor',
+    'xen-netfront',
+    'xen-netback',
+    'xen-ibfront',
+    'xen-ibback',
+    'programs',
+    'report',
+  ],
   cli: ['cluster', 'topology', 'report', 'sim'],
   // The library's face, src/index.ts.
-  '': ['sim', 'wire', 'topology', 'fabric', 'hca', 'verbs', 'subnet', 'programs', 'report', 'cluster'],
+  '': [
+    'sim',
+    'wire',
+    'topology',
+    'fabric',
+    'hca',
+    'verbs',
+    'subnet',
+    'net',
+    'hypervisor',
+    'xen-netfront',
+    'xen-netback',
+    'xen-ibfront',
+    'xen-ibback',
+    'programs',
+    'report',
+    'cluster',
+  ],
 };
 
 /** Packages and parts of Node that a room may use. Models live on the language alone. */
@@ -67,7 +106,7 @@ const ALLOWED: Readonly<Record<string, { readonly specifier: string; readonly wh
 };
 
 /** Rooms that model: only virtual time passes there, and chance comes from the seed. */
-const MODELS = ['sim', 'wire', 'topology', 'fabric', 'hca', 'verbs', 'subnet', 'programs'];
+const MODELS = Object.keys(ROOMS).filter((room) => !['', 'cluster', 'cli', 'report'].includes(room));
 const CLOCKS = [
   /\bDate\.now\b/,
   /\bnew Date\b/,

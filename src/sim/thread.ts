@@ -13,6 +13,21 @@ import type { EventHandler, EventLoop } from './event-loop.ts';
 import { drainMicrotasks } from './microtasks.ts';
 import type { Ps } from './time.ts';
 
+/**
+ * Who decides when a thread may run, where threads share a processor: a virtual CPU of a guest. A thread of a bare host has a CPU of its own and no `Processor`.
+ * A thread *computes* from a resumption until its own clock (`thread.nowPs`); then it waits, and burns CPU time meanwhile if it spins.
+ */
+export interface Processor {
+  /** The thread's code has run to its next wait, or to its end (`thread.outcome`). It computes until `thread.nowPs`; if `spins`, it then burns CPU until it is woken. */
+  parked(thread: SimThread, spins: boolean): void;
+  /** What `token` waits for is there at `atPs`. The processor calls `thread.resume(token)` once the thread has the CPU and has computed to its own time. */
+  wake(thread: SimThread, atPs: Ps, token: number): void;
+  /** The thread wants to go on (`thread.resume(token)`) as soon as it has computed to its own time. */
+  sync(thread: SimThread, token: number): void;
+  /** False if the processor has something to do before the thread may go on computing, so that `sync` must be a wait. */
+  mayRunOn(thread: SimThread): boolean;
+}
+
 /** One wait of a thread. Whoever ends it calls `wake` exactly once. */
 export interface Waiter<T> {
   readonly promise: Promise<T>;
@@ -26,6 +41,8 @@ export interface Waiter<T> {
 class Wait<T> implements Waiter<T> {
   readonly promise: Promise<T>;
   readonly what: string;
+  /** The thread burns CPU time until this wait ends. */
+  readonly spins: boolean;
   readonly #thread: SimThread;
   readonly #token: number;
   readonly #produce: (() => T | Promise<T>) | null;
@@ -34,10 +51,11 @@ class Wait<T> implements Waiter<T> {
   #value: T | undefined = undefined;
   #error: Error | null = null;
 
-  constructor(thread: SimThread, token: number, what: string, produce: (() => T | Promise<T>) | null) {
+  constructor(thread: SimThread, token: number, what: string, spins: boolean, produce: (() => T | Promise<T>) | null) {
     this.#thread = thread;
     this.#token = token;
     this.what = what;
+    this.spins = spins;
     this.#produce = produce;
     this.promise = new Promise<T>((resolve, reject) => {
       this.#resolve = resolve;
@@ -87,6 +105,8 @@ export class SimThread implements EventHandler {
   outcome: { readonly value?: unknown; readonly error?: unknown } | null = null;
   /** Called once, when `outcome` is set. */
   onFinished: ((thread: SimThread) => void) | null = null;
+  /** Who lets the thread run; null where it has a CPU of its own. Set before `start`. */
+  processor: Processor | null = null;
 
   readonly #entity: number;
   readonly #handler: number;
@@ -96,6 +116,7 @@ export class SimThread implements EventHandler {
   readonly #waits: (Wait<unknown> | null)[] = [null];
   readonly #freeTokens: number[] = [];
   #parked = 0;
+  #spinning = 0;
 
   /** A thread of node `entity`; it does nothing until `start`. */
   constructor(loop: EventLoop, entity: number, nodeName: string) {
@@ -118,7 +139,8 @@ export class SimThread implements EventHandler {
   /** Begins to run `body` at `atPs`. */
   start(atPs: Ps, body: () => Promise<unknown>): void {
     this.#body = body;
-    this.loop.schedule(atPs, this.#handler, 0);
+    if (this.processor === null) this.loop.schedule(atPs, this.#handler, 0);
+    else this.processor.wake(this, atPs, 0);
   }
 
   /** What the thread waits for, for the report of a run that stands still; empty when it is finished. */
@@ -128,13 +150,14 @@ export class SimThread implements EventHandler {
 
   /**
    * Parks the thread (when the returned promise is awaited) until somebody wakes it. `what` names the wait in reports: "completion on CQ 3". With `produce`, that is
-   * called when the thread is resumed, and what it returns is what the program gets.
+   * called when the thread is resumed, and what it returns is what the program gets. A wait that `spins` polls: it keeps its CPU busy.
    */
-  park<T>(what: string, produce: (() => T | Promise<T>) | null = null): Waiter<T> {
+  park<T>(what: string, produce: (() => T | Promise<T>) | null = null, spins = false): Waiter<T> {
     const token = this.#freeTokens.pop() ?? this.#waits.length;
-    const wait = new Wait<T>(this, token, what, produce);
+    const wait = new Wait<T>(this, token, what, spins, produce);
     this.#waits[token] = wait as Wait<unknown>;
     this.#parked++;
+    if (spins) this.#spinning++;
     return wait;
   }
 
@@ -142,7 +165,9 @@ export class SimThread implements EventHandler {
   wakeAt(atPs: Ps, token: number): void {
     const { loop } = this;
     const own = this.#localPs > loop.nowPs ? this.#localPs : loop.nowPs;
-    loop.schedule(atPs > own ? atPs : own, this.#handler, token);
+    const wakePs = atPs > own ? atPs : own;
+    if (this.processor === null) loop.schedule(wakePs, this.#handler, token);
+    else this.processor.wake(this, wakePs, token);
   }
 
   /** Sleeps for `durationPs` of virtual time. */
@@ -154,6 +179,7 @@ export class SimThread implements EventHandler {
 
   /** True if everything up to the thread's own time has happened, so that state may be read without waiting. */
   get isSynced(): boolean {
+    if (this.processor?.mayRunOn(this) === false) return false;
     return this.#localPs <= this.loop.nowPs || (this.loop.nextPs() > this.#localPs && this.#localPs < this.loop.limitPs);
   }
 
@@ -161,11 +187,20 @@ export class SimThread implements EventHandler {
   sync(): Promise<void> {
     if (this.isSynced) return Promise.resolve();
     this.loop.catchUps++;
-    return this.sleep(0);
+    if (this.processor === null) return this.sleep(0);
+    const token = this.#freeTokens.at(-1) ?? this.#waits.length;
+    const waiter = this.park<void>('sync');
+    this.processor.sync(this, token);
+    return waiter.promise;
   }
 
   /** @internal An event of this thread: 0 starts the body, any other kind is the token of a wait. */
   onEvent(token: number): void {
+    this.resume(token);
+  }
+
+  /** Runs the thread to its next wait, now: 0 starts its body, any other token ends that wait. For its `Processor`. */
+  resume(token: number): void {
     // A wait that a finished program left behind (it raced two of them, say) wakes nobody.
     if (this.outcome !== null) return;
     this.#localPs = Math.max(this.#localPs, this.loop.nowPs);
@@ -180,7 +215,8 @@ export class SimThread implements EventHandler {
     if (marker !== null) marker[0] = 0;
     current = null;
     if (this.outcome !== null) this.onFinished?.(this);
-    else if (this.#parked === 0)
+    this.processor?.parked(this, this.#spinning > 0);
+    if (this.outcome === null && this.#parked === 0)
       throw new ProgramError(
         this.nodeName,
         'the program awaits something that is not simulated (a file, a network, a real timer); only what the simulator offers may be awaited',
@@ -205,6 +241,7 @@ export class SimThread implements EventHandler {
     this.#waits[token] = null;
     this.#freeTokens.push(token);
     this.#parked--;
+    if (wait.spins) this.#spinning--;
     wait.end();
   }
 }

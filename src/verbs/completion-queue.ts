@@ -103,7 +103,7 @@ export class CompletionQueue extends VerbsObject {
 
   #spin(): Promise<WorkCompletion[]> {
     const { cq } = this;
-    const waiter = this.context.thread.park<WorkCompletion[]>(this.#what, this.#produce);
+    const waiter = this.context.thread.park<WorkCompletion[]>(this.#what, this.#produce, true);
     const next = cq.nextVisiblePs();
     if (next < Number.POSITIVE_INFINITY) waiter.wake(next, NOTHING);
     else this.spin(waiter);
@@ -213,7 +213,7 @@ export async function waitAny(
 
 /** Parks the thread until the first completion of any of the queues is visible, or until `untilPs`. */
 async function parkOn(queues: readonly CompletionQueue[], thread: SimThread, untilPs: Ps, what: string): Promise<void> {
-  const waiter = thread.park<void>(what);
+  const waiter = thread.park<void>(what, null, true);
   let woken = false;
   const once: Pick<Waiter<WorkCompletion[]>, 'wake'> = {
     wake: (atPs) => {

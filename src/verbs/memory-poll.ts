@@ -33,7 +33,7 @@ export async function spinOnMemory(
 }
 
 function sleepUntil(context: Context, atPs: Ps): Promise<void> {
-  const waiter = context.thread.park<void>(`memory of ${context.deviceName}`);
+  const waiter = context.thread.park<void>(`memory of ${context.deviceName}`, null, true);
   waiter.wake(atPs, undefined);
   return waiter.promise;
 }
@@ -41,7 +41,7 @@ function sleepUntil(context: Context, atPs: Ps): Promise<void> {
 /** Resumes when the next write into the bytes becomes visible. */
 function nextWrite(context: Context, addr: number, length: number): Promise<void> {
   const { memory, thread } = context;
-  const waiter: Waiter<void> = thread.park<void>(`a write into memory of ${context.deviceName}`);
+  const waiter: Waiter<void> = thread.park<void>(`a write into memory of ${context.deviceName}`, null, true);
   const watcher: MemoryWatcher = {
     addr,
     length,
