@@ -1,5 +1,6 @@
 /** Topologies as the command line and programs get them: loaded with the HCA profiles there are, mistakes as `ConfigError`. */
 import { overrideProblem, PARAMETERS, PROFILES } from '../hca/index.ts';
+import { ERAS } from '../hypervisor/index.ts';
 import { ConfigError } from '../sim/index.ts';
 import {
   type HcaCatalog,
@@ -9,6 +10,7 @@ import {
   TopologyError,
   type TopologyFault,
   type TopologyIssue,
+  type XenCatalog,
 } from '../topology/index.ts';
 
 /** What a topology file may say about HCAs. */
@@ -18,9 +20,15 @@ export const HCA_CATALOG: HcaCatalog = {
   check: (_profile, parameter, value) => overrideProblem(parameter, value),
 };
 
+/** What a topology file may say about Xen. */
+export const XEN_CATALOG: XenCatalog = {
+  versions: Object.fromEntries(Object.values(ERAS).map((era) => [era.name, era.schedulers])),
+  costs: Object.keys(ERAS['xen-4.17'].costs),
+};
+
 /** Loads a file, or makes what a generator specification says. Throws `ConfigError` with every mistake found. */
 export function loadTopologyFile(source: string): Topology {
-  return asConfigError(() => loadTopology(source, { catalog: HCA_CATALOG }));
+  return asConfigError(() => loadTopology(source, { catalog: HCA_CATALOG, xen: XEN_CATALOG }));
 }
 
 /** The faults of `--fault` texts, in the topology file's grammar. Throws `ConfigError` with the mistakes of all texts. */

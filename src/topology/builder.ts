@@ -24,6 +24,7 @@ import type {
   TopologyRouting,
   TopologySwitch,
 } from './types.ts';
+import type { TopologyIpoib, TopologyXen } from './xen-types.ts';
 
 export interface NewSwitch {
   readonly name: string;
@@ -64,6 +65,8 @@ export interface NewNode {
   readonly name: string;
   readonly role: NodeRole;
   readonly router?: true;
+  readonly ipoib?: TopologyIpoib;
+  readonly xen?: TopologyXen;
   readonly hcas: readonly NewHca[];
 }
 
@@ -303,6 +306,8 @@ export class TopologyBuilder {
       role: asked.role,
       hcas: hcas.map((hca) => this.#finishHca(hca, freeRun)),
       ...(asked.router && { router: true as const }),
+      ...(asked.ipoib && { ipoib: asked.ipoib }),
+      ...(asked.xen && { xen: asked.xen }),
     }));
   }
 

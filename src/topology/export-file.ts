@@ -2,6 +2,7 @@
  * Writes a topology as a file of heddle's own, YAML or JSON, such that loading it gives the same graph: each node, switch and link by
  * itself, with the identities that were given out. Settings that all share are written once, in `defaults`.
  */
+import { xenFields } from './export-xen.ts';
 import { formatEnd } from './faults.ts';
 import { DEFAULT_PKEY } from './members.ts';
 import { DEFAULT_LIFE, defaultQos } from './qos.ts';
@@ -18,8 +19,8 @@ import type {
 } from './types.ts';
 import { formatTime } from './units.ts';
 
-type Value = string | number | boolean | readonly Value[] | { readonly [key: string]: Value | undefined };
-type Fields = Record<string, Value | undefined>;
+export type Value = string | number | boolean | readonly Value[] | { readonly [key: string]: Value | undefined };
+export type Fields = Record<string, Value | undefined>;
 
 /** The topology as JSON. */
 export function exportJson(topology: Topology): string {
@@ -166,7 +167,13 @@ function ownTypes(switches: readonly TopologySwitch[]): Value | undefined {
 
 function nodeFields(node: TopologyNode, commonProfile: string | undefined, commonQos: string): Fields {
   const hcas = node.hcas.map((hca) => hcaFields(hca, commonProfile, commonQos));
-  return { role: node.role, ...(hcas.length === 1 ? { hca: hcas[0]! } : { hcas }), router: node.router };
+  return {
+    role: node.role,
+    ...(hcas.length === 1 ? { hca: hcas[0]! } : { hcas }),
+    router: node.router,
+    ipoib: node.ipoib && { ...node.ipoib },
+    xen: node.xen && xenFields(node.xen),
+  };
 }
 
 function hcaFields(hca: TopologyHca, commonProfile: string | undefined, commonQos: string): Fields {

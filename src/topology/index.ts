@@ -10,6 +10,7 @@
  * - `export.ts` `export-file.ts` `export-net.ts`   the same formats, written
  * - `show.ts` `graph.ts`   what a fabric amounts to: levels, diameter, bisection
  * - `draw.ts` `draw-model.ts` `draw-layout.ts`   the fabric as a picture
+ * - `xen.ts` `xen-types.ts` `schema-xen.ts`   Xen hosts and their guests, IP over InfiniBand
  * - `builder.ts`       names, ports, GUIDs and LIDs kept unique while a topology grows
  * - `speeds.ts` `switch-types.ts` `products.ts`   link speeds, switch products, what device ids mean
  * - `names.ts` `units.ts` `qos.ts` `limits.ts` `issue.ts` `lazy.ts`   ranges, units, virtual lanes, limits, errors, late libraries
@@ -27,3 +28,4 @@ export { generateTopology, isGeneratorSpec, SPEC_SETTINGS } from './spec.ts';
 export * from './speeds.ts';
 export { SWITCH_TYPES, type SwitchType } from './switch-types.ts';
 export * from './types.ts';
+export type * from './xen-types.ts';

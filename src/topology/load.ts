@@ -12,10 +12,13 @@ import { MAX_FILE_BYTES } from './limits.ts';
 import { resolveFile } from './resolve.ts';
 import { generateTopology, isGeneratorSpec } from './spec.ts';
 import type { HcaCatalog, Topology } from './types.ts';
+import type { XenCatalog } from './xen-types.ts';
 
 export interface LoadOptions {
   /** The HCA profiles there are; without it, their names are not checked. */
   readonly catalog?: HcaCatalog | undefined;
+  /** What may be said of Xen hosts; without it, names are not checked. */
+  readonly xen?: XenCatalog | undefined;
   /** Reads a file that an ibsim file includes; `loadTopology` looks beside the file, the others include nothing without this. */
   readonly include?: ((name: string) => string | undefined) | undefined;
 }
@@ -53,7 +56,12 @@ export function loadTopologyBytes(bytes: Uint8Array, file: string, options: Load
 
 /** As `loadTopology`, for a text. `file` names it in messages, and its ending helps to tell the formats apart. */
 export function loadTopologyText(text: string, file: string, options: LoadOptions = {}): Topology {
-  const resolveOptions = { source: file, fallbackName: basename(file, extname(file)) || 'topology', catalog: options.catalog };
+  const resolveOptions = {
+    source: file,
+    fallbackName: basename(file, extname(file)) || 'topology',
+    catalog: options.catalog,
+    xen: options.xen,
+  };
   if (isNetText(text, file)) return importNet(text, { ...resolveOptions, include: options.include });
   const { value, issues } = readDocument(text, file);
   return resolveFile(checkShape(value, issues), issues, resolveOptions);

@@ -14,12 +14,14 @@ import { defaultQos, type QosText, resolveQos } from './qos.ts';
 import type { GenerateText, LinkText, NodeText, SwitchText, TopologyFile } from './schema.ts';
 import { resolveLink, resolveNode, resolveSwitch, resolveSwitchTypes, type SettingsContext, type Written } from './settings.ts';
 import type { HcaCatalog, LinkEnd, Topology, TopologyQos } from './types.ts';
+import type { XenCatalog } from './xen-types.ts';
 
 export interface ResolveOptions {
   readonly source: string;
   /** Where the file says no name. */
   readonly fallbackName: string;
   readonly catalog?: HcaCatalog | undefined;
+  readonly xen?: XenCatalog | undefined;
 }
 
 /** Settings by expanded name, in the order of the file. */
@@ -27,7 +29,7 @@ type ByName<T> = Map<string, Written<T>>;
 
 /** Resolves a file's content. Throws `TopologyError` with everything that is wrong. */
 export function resolveFile(file: TopologyFile, issues: IssueList, options: ResolveOptions): Topology {
-  const context = makeContext(file, issues, options.catalog);
+  const context = makeContext(file, issues, options);
   const builder = new TopologyBuilder(issues);
   const switches = expandSettings(file.switches, 'switches', issues);
   const nodes = expandSettings(file.nodes, 'nodes', issues);
@@ -95,11 +97,12 @@ function listSome(names: readonly string[]): string {
   return names.length <= 5 ? names.join(', ') : `${names.slice(0, 5).join(', ')}, …`;
 }
 
-function makeContext(file: TopologyFile, issues: IssueList, catalog: HcaCatalog | undefined): SettingsContext {
+function makeContext(file: TopologyFile, issues: IssueList, { catalog, xen }: ResolveOptions): SettingsContext {
   const { node, switch: forSwitches, link, qos } = file.defaults ?? {};
   return {
     issues,
     catalog,
+    xen,
     switchTypes: resolveSwitchTypes(file.switchTypes ?? {}, issues),
     defaults: {
       node,
@@ -135,7 +138,7 @@ function expandSettings<T extends SwitchText | NodeText>(
   return result;
 }
 
-const IDENTITY = ['guid', 'systemImageGuid', 'lid', 'coordinates', 'description'];
+const IDENTITY = ['guid', 'systemImageGuid', 'lid', 'coordinates', 'description', 'address', 'mac', 'ip'];
 
 function refuseIdentity(text: SwitchText | NodeText, place: Place, count: number, issues: IssueList): void {
   const visit = (value: unknown, at: Place): void => {

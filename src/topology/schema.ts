@@ -7,6 +7,7 @@ import type * as Z from 'zod';
 import { type Zod, zodLibrary } from './lazy.ts';
 import { MAX_HCAS_PER_NODE, MAX_PORTS, MAX_UNICAST_LIDS } from './limits.ts';
 import { OPERATIONAL_VLS } from './qos.ts';
+import { xenSchemas } from './schema-xen.ts';
 import { LINK_SPEEDS, LINK_WIDTHS, MTUS } from './speeds.ts';
 import { BUFFER, LENGTH, TIME } from './units.ts';
 
@@ -92,6 +93,7 @@ function buildSchema(z: Zod) {
       { error: 'a map of HCA settings' },
     )
     .describe('a channel adapter');
+  const { xen, ipoib, guest } = xenSchemas(z);
   const node = z
     .strictObject(
       {
@@ -103,6 +105,8 @@ function buildSchema(z: Zod) {
           .max(MAX_HCAS_PER_NODE, { error: `at most ${MAX_HCAS_PER_NODE} HCAs` })
           .optional(),
         router: flag.describe('an InfiniBand router, held as an end node').optional(),
+        ipoib: ipoib.optional(),
+        xen: xen.optional(),
       },
       { error: 'a map of node settings, or {}' },
     )
@@ -256,7 +260,7 @@ function buildSchema(z: Zod) {
       { error: 'a map that begins with heddle: 1' },
     )
     .describe('A fabric for heddle: nodes, switches, links, or a generator of them.');
-  return { topologyFile, node, hca, switchSettings, linkText, generate };
+  return { topologyFile, node, hca, switchSettings, linkText, generate, xen, ipoib, guest };
 }
 
 let built: ReturnType<typeof buildSchema> | undefined;
@@ -273,6 +277,9 @@ export type NodeText = Z.infer<Schemas['node']>;
 export type HcaText = Z.infer<Schemas['hca']>;
 export type SwitchText = Z.infer<Schemas['switchSettings']>;
 export type LinkText = Z.infer<Schemas['linkText']>;
+export type XenText = Z.infer<Schemas['xen']>;
+export type IpoibText = Z.infer<Schemas['ipoib']>;
+export type GuestText = Z.infer<Schemas['guest']>;
 export type GenerateText = Z.infer<Schemas['generate']>;
 
 /** The JSON Schema (draft 2020-12) of a topology file, as the text of `topologies/heddle.schema.json`. */

@@ -11,6 +11,8 @@ import { LINK_SPEEDS } from './speeds.ts';
 import { SWITCH_TYPES, type SwitchType } from './switch-types.ts';
 import type { HcaCatalog, TopologyQos } from './types.ts';
 import { parseBufferBlocks, parseLengthPs, parseTimePs } from './units.ts';
+import { resolveIpoib, resolveXen } from './xen.ts';
+import type { XenCatalog } from './xen-types.ts';
 
 const DEFAULT_MTU = 4096;
 const DEFAULT_LENGTH = '2m';
@@ -20,6 +22,7 @@ const MAX_LATENCY_PS = 1e12;
 export interface SettingsContext {
   readonly issues: IssueList;
   readonly catalog: HcaCatalog | undefined;
+  readonly xen: XenCatalog | undefined;
   readonly switchTypes: Readonly<Record<string, SwitchType>>;
   readonly defaults: {
     readonly node: NodeText | undefined;
@@ -162,7 +165,18 @@ export function resolveNode(context: SettingsContext, name: string, layers: read
   const names = hcas.map((hca) => hca.name);
   const twice = names.findIndex((hca, i) => names.indexOf(hca) < i && written[i]!.text.name !== undefined);
   if (twice >= 0) context.issues.add([...written[twice]!.place, 'name'], `${show(names[twice])} names two HCAs of ${name}`);
-  return { name, role: text.role ?? 'processor', hcas, ...(text.router && { router: true }) };
+  const placeOf = (key: keyof NodeText): Place => [
+    ...(layers.findLast((layer) => layer.text[key] !== undefined)?.place ?? []),
+    key,
+  ];
+  return {
+    name,
+    role: text.role ?? 'processor',
+    hcas,
+    ...(text.router && { router: true }),
+    ...(text.ipoib && { ipoib: resolveIpoib(context, text.ipoib, hcas, placeOf('ipoib')) }),
+    ...(text.xen && { xen: resolveXen(context, text.xen, hcas, placeOf('xen')) }),
+  };
 }
 
 function resolveHca(

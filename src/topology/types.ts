@@ -4,6 +4,7 @@
  * Indexes (`node`, `switch`, `link`) are positions in the arrays of `Topology`; port numbers count from 1, as on the hardware.
  */
 import type { LinkSpeed, LinkWidth } from './speeds.ts';
+import type { TopologyIpoib, TopologyXen } from './xen-types.ts';
 
 /** One remark about a topology file: a mistake, or a warning that deserves a line on the terminal. Same shape as `Issue` of `sim`. */
 export interface TopologyIssue {
@@ -50,6 +51,8 @@ export interface TopologyNode {
   readonly hcas: readonly TopologyHca[];
   /** Set for an imported InfiniBand router, which is held as an end node that forwards nothing. */
   readonly router?: true;
+  readonly ipoib?: TopologyIpoib;
+  readonly xen?: TopologyXen;
 }
 
 /** One channel adapter of a node. */
