@@ -1,0 +1,4 @@
+/** Skeleton: a domain's event channels. */
+export interface EventChannels {
+  readonly isFifo: boolean;
+}

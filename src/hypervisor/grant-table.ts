@@ -1,0 +1,4 @@
+/** Skeleton: a domain's grant table. */
+export interface GrantTable {
+  readonly version: 1 | 2;
+}
