@@ -5,7 +5,7 @@
  * errno; what goes wrong later is in completions and asynchronous events. Who charges the CPU for a call, and keeps children from outliving parents, is `src/verbs`.
  */
 import { RECORD_WORDS, type RecordBatch } from '../fabric/index.ts';
-import { assert, type Ps } from '../sim/index.ts';
+import { assert, type EventLoop, type Ps } from '../sim/index.ts';
 import { CqContext } from './completion-queue.ts';
 import {
   ACCESS_LOCAL_WRITE,
@@ -51,6 +51,8 @@ export class Hca {
   readonly profile: HcaProfile;
   readonly memory: NodeMemory;
   readonly counters: HcaCounters;
+  /** The loop of the node, for events of the software above. */
+  readonly loop: EventLoop;
   /** Number of the node among all nodes, for events of the software above. */
   readonly entity: number;
   /** Where stages of messages are stamped; null when nothing is traced. */
@@ -69,6 +71,7 @@ export class Hca {
     this.profile = parts.config.profile;
     this.memory = parts.memory;
     this.counters = this.#engine.counters;
+    this.loop = parts.loop;
     this.entity = parts.entity;
     this.trace = parts.trace ?? null;
   }

@@ -10,6 +10,7 @@ import { VerbsError } from './errors.ts';
 import { Mailbox } from './mailbox.ts';
 import type { AnyQueuePair } from './queue-pair.ts';
 import type { SharedReceiveQueue } from './shared-receive-queue.ts';
+import type { Interrupts } from './verbs-thread.ts';
 
 /** `struct ibv_async_event`. Which of the elements is there depends on the type, as in C. */
 export interface AsyncEvent {
@@ -51,6 +52,8 @@ export class AsyncEvents {
   readonly #mailbox: Mailbox<AsyncEvent>;
   readonly #owners = new Map<object, Reportable>();
   readonly #unacknowledged = new Set<AsyncEvent>();
+  #handler: ((event: AsyncEvent) => void) | null = null;
+  #interrupts: Interrupts | null = null;
 
   constructor(context: Context) {
     const { interruptPs, controlPs } = context.profile;
@@ -66,6 +69,12 @@ export class AsyncEvents {
 
   get pending(): number {
     return this.#mailbox.length;
+  }
+
+  /** From now on events go to `handler` and are not kept. */
+  setHandler(handler: ((event: AsyncEvent) => void) | null, interrupts: Interrupts): void {
+    this.#handler = handler;
+    this.#interrupts = interrupts;
   }
 
   /** Events about the adapter's `element` are about `object`. */
@@ -87,14 +96,26 @@ export class AsyncEvents {
   raised(event: HcaEvent): void {
     const eventType = event.type as EventType;
     if (event.element === null) {
-      this.#mailbox.push(event.atPs, { eventType, portNum: event.portNum });
+      this.#tell(event.atPs, { eventType, portNum: event.portNum });
       return;
     }
     const object = this.#owners.get(event.element);
     if (object === undefined) return;
-    if (object.kind === 'qp') this.#mailbox.push(event.atPs, { eventType, qp: object.qp });
-    else if (object.kind === 'cq') this.#mailbox.push(event.atPs, { eventType, cq: object.cq });
-    else this.#mailbox.push(event.atPs, { eventType, srq: object.srq });
+    if (object.kind === 'qp') this.#tell(event.atPs, { eventType, qp: object.qp });
+    else if (object.kind === 'cq') this.#tell(event.atPs, { eventType, cq: object.cq });
+    else this.#tell(event.atPs, { eventType, srq: object.srq });
+  }
+
+  #tell(atPs: number, event: AsyncEvent): void {
+    if (this.#interrupts === null) {
+      this.#mailbox.push(atPs, event);
+      return;
+    }
+    this.#interrupts.raise(atPs, () => {
+      // The object may have been destroyed since.
+      const object = event.qp ?? event.cq ?? event.srq;
+      if (object?.isClosed !== true) this.#handler?.(event);
+    });
   }
 
   async take(): Promise<AsyncEvent> {

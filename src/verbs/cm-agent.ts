@@ -32,7 +32,7 @@ import { CmConnection } from './cm-connection.ts';
 import { CmLookup, CmLookupRequest, type LookupOwner, refuseLookup } from './cm-sidr.ts';
 import type { CmOwner, CmPeer } from './cm-states.ts';
 import { Gsi, type MadSource } from './gsi.ts';
-import type { Timers } from './timers.ts';
+import { Timers } from './timers.ts';
 
 /** Who takes requests for a service. */
 export interface CmListener {
@@ -46,6 +46,18 @@ export interface CmListener {
 export const CM_PROCESSING_PS = 2_000_000;
 
 const EMPTY = new Uint8Array(0);
+
+const agents = new WeakMap<Hca, CmAgent>();
+
+/** The connection manager of a device: one for all programs and drivers of its node. It is brought up when it is first asked for. */
+export function cmAgentOf(hca: Hca): CmAgent {
+  let agent = agents.get(hca);
+  if (agent === undefined) {
+    agent = new CmAgent(hca, new Timers(hca.loop, hca.entity));
+    agents.set(hca, agent);
+  }
+  return agent;
+}
 
 export class CmAgent {
   readonly hca: Hca;

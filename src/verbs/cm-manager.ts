@@ -5,7 +5,7 @@ import type { Hca } from '../hca/index.ts';
 import type { Ps, SimThread } from '../sim/index.ts';
 import { CM_IP_HEADER, CM_REJ_INVALID_SERVICE_ID, CM_SIDR_UNSUPPORTED, type CmReqRepr, ipServiceId } from '../wire/index.ts';
 import { type AddressBook, addressBook, isAnyHost } from './cm-address.ts';
-import { CmAgent, type CmListener } from './cm-agent.ts';
+import { type CmAgent, type CmListener, cmAgentOf } from './cm-agent.ts';
 import { RdmaEventChannel } from './cm-channel.ts';
 import type { CmConnection } from './cm-connection.ts';
 import { RdmaId } from './cm-id.ts';
@@ -33,9 +33,6 @@ export interface RdmaAddrInfo {
 
 /** The queue pair of an endpoint: what `createQp` of an id takes. */
 export type IdQpOptions = Partial<Omit<CreateQpOptions, 'type'>>;
-
-/** QP1 of an adapter has one owner, whoever asks. */
-const agents = new WeakMap<Hca, CmAgent>();
 
 export class RdmaCm {
   /** @internal */
@@ -126,12 +123,7 @@ export class RdmaCm {
 
   /** @internal */
   agent(context: Context): CmAgent {
-    let agent = agents.get(context.hca);
-    if (agent === undefined) {
-      agent = new CmAgent(context.hca, new Timers(this.thread.loop, context.hca.entity));
-      agents.set(context.hca, agent);
-    }
-    return agent;
+    return cmAgentOf(context.hca);
   }
 
   /** @internal The default protection domain of a device. */

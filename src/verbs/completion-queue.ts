@@ -6,11 +6,12 @@
  * that lets everything before it happen first.
  */
 import type { CqContext } from '../hca/index.ts';
-import type { Ps, SimThread, Waiter } from '../sim/index.ts';
+import type { Ps, Waiter } from '../sim/index.ts';
 import type { CompletionChannel } from './completion-channel.ts';
 import type { Context } from './context.ts';
 import { handle, throwErrno, VerbsError } from './errors.ts';
 import { VerbsObject } from './verbs-object.ts';
+import type { VerbsThread } from './verbs-thread.ts';
 import type { WorkCompletion } from './work-request.ts';
 
 export interface CreateCqOptions {
@@ -123,9 +124,23 @@ export class CompletionQueue extends VerbsObject {
   /** `ibv_req_notify_cq`: the next completion (or the next solicited or failed one) gives one event on the channel. */
   reqNotify(solicitedOnly = false): void {
     this.requireOpen('ibv_req_notify_cq');
-    const { thread, profile } = this.context;
+    const { thread, profile, interrupts, hca } = this.context;
     thread.spend(profile.armPs);
-    this.cq.arm(solicitedOnly, thread.nowPs);
+    // Kernel code is ahead of the adapter within an item, and has no second look after arming: what comes meanwhile is an event, too (IB_CQ_REPORT_MISSED_EVENTS).
+    this.cq.arm(solicitedOnly, interrupts === null ? thread.nowPs : hca.loop.nowPs);
+  }
+
+  /**
+   * Kernel contexts: `handler` is called when an armed queue (`reqNotify`) gets a completion, in an item after the interrupt; it polls until nothing is left,
+   * and arms the queue again. Throws EINVAL for a program's context, or a queue with a channel.
+   */
+  setHandler(handler: (() => void) | null): void {
+    this.requireOpen('ib_create_cq');
+    const { interrupts } = this.context;
+    if (interrupts === null || this.channel !== null)
+      throw new VerbsError('ib_create_cq', 'EINVAL', 'only queues of kernel code, without a channel, have handlers');
+    const run = handler === null ? null : () => this.isClosed || handler();
+    this.cq.onEvent = run === null ? null : (atPs) => interrupts.raise(atPs, run);
   }
 
   /** `ibv_ack_cq_events`: `count` events taken from the channel are done with. Throws EINVAL for more than were taken. */
@@ -212,7 +227,7 @@ export async function waitAny(
 }
 
 /** Parks the thread until the first completion of any of the queues is visible, or until `untilPs`. */
-async function parkOn(queues: readonly CompletionQueue[], thread: SimThread, untilPs: Ps, what: string): Promise<void> {
+async function parkOn(queues: readonly CompletionQueue[], thread: VerbsThread, untilPs: Ps, what: string): Promise<void> {
   const waiter = thread.park<void>(what, null, true);
   let woken = false;
   const once: Pick<Waiter<WorkCompletion[]>, 'wake'> = {
@@ -231,7 +246,7 @@ async function parkOn(queues: readonly CompletionQueue[], thread: SimThread, unt
   for (const queue of queues) queue.spin(null);
 }
 
-async function limit(thread: SimThread, untilPs: Ps, waiter: Pick<Waiter<WorkCompletion[]>, 'wake'>): Promise<void> {
+async function limit(thread: VerbsThread, untilPs: Ps, waiter: Pick<Waiter<WorkCompletion[]>, 'wake'>): Promise<void> {
   await thread.sleep(Math.max(untilPs - thread.nowPs, 0));
   waiter.wake(untilPs, NOTHING);
 }

@@ -14,6 +14,7 @@ import type { MemoryRegion } from './memory.ts';
 import { spinOnMemory } from './memory-poll.ts';
 import { ProtectionDomain } from './protection-domain.ts';
 import { VerbsObject } from './verbs-object.ts';
+import type { Interrupts, VerbsThread } from './verbs-thread.ts';
 
 /** Entries of a port's GID table: the port GID, and no more. */
 const GID_TABLE_LENGTH = 1;
@@ -28,8 +29,10 @@ export class Context extends VerbsObject {
   readonly deviceGuid: bigint;
   /** @internal */
   readonly hca: Hca;
-  /** @internal */
-  readonly thread: SimThread;
+  /** @internal Whom calls cost time. */
+  readonly thread: VerbsThread;
+  /** @internal Who calls handlers; null for a program, which waits. */
+  readonly interrupts: Interrupts | null;
   /** @internal */
   readonly profile: HcaProfile;
   /** @internal */
@@ -39,11 +42,12 @@ export class Context extends VerbsObject {
   readonly #events: AsyncEvents;
   readonly #pathSl: PathSl;
 
-  /** @internal Use `openContext`. */
-  constructor(hca: Hca, thread: SimThread, pathSl: PathSl) {
+  /** @internal Use `openContext` or `openKernelContext`. */
+  constructor(hca: Hca, thread: VerbsThread, pathSl: PathSl, interrupts: Interrupts | null = null) {
     super('ibv_close_device', 'device context');
     this.hca = hca;
     this.thread = thread;
+    this.interrupts = interrupts;
     this.profile = hca.config.profile;
     this.deviceName = hca.config.deviceName;
     this.deviceGuid = hca.config.nodeGuid;
@@ -153,6 +157,16 @@ export class Context extends VerbsObject {
   /** Asynchronous events that are waiting to be fetched. */
   get pendingAsyncEvents(): number {
     return this.#events.pending;
+  }
+
+  /**
+   * Kernel contexts: `handler` is called for each asynchronous event, in an item after the event's interrupt, and nothing has to be acknowledged
+   * (`ib_register_event_handler` and the `event_handler` of objects). Throws EINVAL for a program's context.
+   */
+  setAsyncHandler(handler: ((event: AsyncEvent) => void) | null): void {
+    this.requireOpen('ib_register_event_handler');
+    if (this.interrupts === null) throw new VerbsError('ib_register_event_handler', 'EINVAL', 'only kernel code has handlers');
+    this.#events.setHandler(handler, this.interrupts);
   }
 
   /** Zeroed memory of the node, at a simulated address of its own (`addressOf`), as `posix_memalign` gives: page-aligned. */

@@ -9,6 +9,7 @@
  *   queue-pair           posting, states; `qp-attr` attributes as types, `qp-check` their ranges, `qp-connect` three transitions in one
  *   shared-receive-queue, address-handle
  *   work-request         work requests and completions as types; `wr-check` what is looked at before posting
+ *   kernel-context       the same objects for kernel code, with handlers instead of waits; `verbs-thread` what the two callers have in common
  *   ibv                  the C names: `ibv.post_send(qp, wr)` → errno; `unsupported` those that are not here
  * Connections (librdmacm)
  *   cm-id                ids and their calls (`cm-id-core` the inside, `cm-id-route` finding the way), event channels (`cm-channel`)
@@ -23,10 +24,14 @@
 export { AddressHandle, type AhAttr, type GlobalRoute } from './address-handle.ts';
 export type { AsyncEvent } from './async-event.ts';
 export * from './cm-address.ts';
+export { CmAgent, type CmListener, cmAgentOf } from './cm-agent.ts';
 export { RdmaEventChannel } from './cm-channel.ts';
+export { CmConnection } from './cm-connection.ts';
 export { RdmaId } from './cm-id.ts';
 export type { RdmaIdState } from './cm-id-core.ts';
 export { createRdmaCm, type IdQpOptions, type RdmaAddrInfo, RdmaCm } from './cm-manager.ts';
+export { ackTimeoutCode, noPath, pathAddress, requestAddress, requestPath } from './cm-route.ts';
+export type { CmOwner, CmPeer, CmState } from './cm-states.ts';
 export * from './cm-types.ts';
 export * from './cm-verbs.ts';
 export { CompletionChannel } from './completion-channel.ts';
@@ -39,6 +44,7 @@ export { Errno, type ErrnoCode, VerbsError } from './errors.ts';
 export * from './gid.ts';
 export { Gsi, type MadHandler, type MadSource, type MadTarget } from './gsi.ts';
 export { ibv, rdma } from './ibv.ts';
+export { openKernelContext } from './kernel-context.ts';
 export { incRkey, MemoryRegion, MemoryWindow, type PayloadFree, type Registrable } from './memory.ts';
 export * from './program.ts';
 export { initAhFromWc, ProtectionDomain } from './protection-domain.ts';

@@ -2,7 +2,8 @@
  * A queue that events fall into at their times and that a thread takes from, waiting when it is empty. Used for asynchronous events, completion
  * channels and connection events: what a file descriptor and `read` are in C.
  */
-import type { Ps, SimThread, Waiter } from '../sim/index.ts';
+import type { Ps, Waiter } from '../sim/index.ts';
+import type { VerbsThread } from './verbs-thread.ts';
 
 interface Letter<T> {
   readonly atPs: Ps;
@@ -10,7 +11,7 @@ interface Letter<T> {
 }
 
 export class Mailbox<T> {
-  readonly #thread: SimThread;
+  readonly #thread: VerbsThread;
   readonly #what: string;
   /** From an event to the thread that sleeps on it running again. */
   readonly #wakePs: Ps;
@@ -19,7 +20,7 @@ export class Mailbox<T> {
   readonly #letters: Letter<T>[] = [];
   readonly #waiters: Waiter<T>[] = [];
 
-  constructor(thread: SimThread, what: string, wakePs: Ps, takePs: Ps) {
+  constructor(thread: VerbsThread, what: string, wakePs: Ps, takePs: Ps) {
     this.#thread = thread;
     this.#what = what;
     this.#wakePs = wakePs;
