@@ -9,6 +9,13 @@
  *   account                                         hypercalls, events and grant operations counted
  *   memory, grant-table, event-channels             frames and page tables; grants; events
  *   virtual-cpu                                     what the core asks of a virtual CPU
+ *
+ * Split drivers' rings
+ *   io/ring, io/joined-view                         Xen's I/O rings, both ends, for any device class
+ *   io/netif, io/toeplitz                           slots of the network device, and its hash
+ * xenstore and xenbus
+ *   xenstore/*                                      the store, its wire protocol and rings, xenstored in dom0
+ *   xenbus-*                                        devices and their drivers on top of it
  */
 export * from './account.ts';
 export * from './domain.ts';
@@ -19,3 +26,13 @@ export * from './machine.ts';
 export * from './memory-view.ts';
 export type * from './virtual-cpu.ts';
 export * from './xenbus.ts';
+export * from './io/joined-view.ts';
+export * from './io/netif.ts';
+export * from './io/ring.ts';
+export * from './io/toeplitz.ts';
+export * from './xenbus-bus.ts';
+export * from './xenstore/abi.ts';
+export * from './xenstore/daemon.ts';
+export * from './xenstore/ring-transport.ts';
+export type * from './xenstore/transport.ts';
+export * from './xenstore/wire.ts';
