@@ -5,6 +5,9 @@
  * takes effect at the advanced time. When the thread waits, it is parked; what it waits for wakes it by an event of its node at a time not before its own clock.
  * `sync` lets the rest of the simulation catch up with the clock, which is what a poll must do before it looks at memory.
  *
+ * A call that blocks in the kernel and that the program does not await (a control verb in a guest) *holds* the thread: the program's code goes on at once, since it cannot
+ * wait, on a clock that stands still at the call; whatever it starts from there on takes place when the call has ended, in order, later by as much as the call took.
+ *
  * Rules that keep runs deterministic: one resumption at a time, with a full drain of the microtask queue after it; a thread that is neither
  * finished nor parked after the drain awaits something real (a file, a timer) and ends the run with a `ProgramError`.
  */
@@ -80,6 +83,17 @@ class Wait<T> implements Waiter<T> {
   }
 }
 
+/** What a held thread has still to do, in order. */
+interface HeldStep {
+  /** The thread's clock when the program's code came here, on the clock that stands still during calls. */
+  readonly stampPs: Ps;
+  /** Names a call in reports; null for an action, which takes no time. */
+  readonly what: string | null;
+  readonly run: (done: (atPs: Ps) => void, atPs: Ps) => void;
+}
+
+const NOT_DONE = () => undefined;
+
 /** The thread whose code runs now; null between resumptions. */
 let current: SimThread | null = null;
 
@@ -117,6 +131,19 @@ export class SimThread implements EventHandler {
   readonly #freeTokens: number[] = [];
   #parked = 0;
   #spinning = 0;
+  /** What the program returned or threw; `outcome` once nothing holds the thread any more. */
+  #result: { readonly value?: unknown; readonly error?: unknown } | null = null;
+  #held: HeldStep[] = [];
+  /** The held steps are being worked off; the program's own waits do not end meanwhile. */
+  #isWorkingOff = false;
+  /** What a held step threw: a bug, which ends the run as if it had been thrown where the thread was resumed. */
+  #failure: { readonly error: unknown } | null = null;
+  /** The program's clock at its last wait, which held steps are later than or at. */
+  #heldEndPs: Ps = 0;
+  /** Ends of the program's waits that came while the thread was held. */
+  #heldWakes: { readonly atPs: Ps; readonly token: number }[] = [];
+  /** Waits of the thread itself, which end in spite of being held. */
+  readonly #ownTokens = new Set<number>();
 
   /** A thread of node `entity`; it does nothing until `start`. */
   constructor(loop: EventLoop, entity: number, nodeName: string) {
@@ -161,8 +188,31 @@ export class SimThread implements EventHandler {
     return wait;
   }
 
+  /** True from a blocking call that the program did not await until all such calls have ended: `nowPs` does not count them yet. */
+  get isHeld(): boolean {
+    return this.#held.length > 0 || this.#isWorkingOff;
+  }
+
+  /**
+   * A blocking call that the program does not await. `begin` runs when the thread has computed to here; then the thread sleeps until `done`. Whatever the program starts
+   * from here on belongs into `inTurn`; its waits do not end before the call has.
+   */
+  hold(what: string, begin: (done: (atPs: Ps) => void) => void): void {
+    this.#held.push({ stampPs: this.#localPs, what, run: begin });
+  }
+
+  /** Runs `action` at the thread's time: now, or when the blocking calls before it have ended. */
+  inTurn(action: (atPs: Ps) => void): void {
+    if (!this.isHeld) action(this.#localPs);
+    else this.#held.push({ stampPs: this.#localPs, what: null, run: (_done, atPs) => action(atPs) });
+  }
+
   /** @internal The wait of `token` is over at `atPs`. */
   wakeAt(atPs: Ps, token: number): void {
+    if (this.isHeld && !this.#ownTokens.has(token)) {
+      this.#heldWakes.push({ atPs, token });
+      return;
+    }
     const { loop } = this;
     const own = this.#localPs > loop.nowPs ? this.#localPs : loop.nowPs;
     const wakePs = atPs > own ? atPs : own;
@@ -173,12 +223,13 @@ export class SimThread implements EventHandler {
   /** Sleeps for `durationPs` of virtual time. */
   sleep(durationPs: Ps): Promise<void> {
     const waiter = this.park<void>('sleep');
-    waiter.wake(this.#localPs + durationPs, undefined);
+    this.inTurn((atPs) => waiter.wake(atPs + durationPs, undefined));
     return waiter.promise;
   }
 
   /** True if everything up to the thread's own time has happened, so that state may be read without waiting. */
   get isSynced(): boolean {
+    if (this.isHeld) return false;
     if (this.processor?.mayRunOn(this) === false) return false;
     return this.#localPs <= this.loop.nowPs || (this.loop.nextPs() > this.#localPs && this.#localPs < this.loop.limitPs);
   }
@@ -186,12 +237,52 @@ export class SimThread implements EventHandler {
   /** Lets the simulation catch up with the thread's own time. */
   sync(): Promise<void> {
     if (this.isSynced) return Promise.resolve();
+    return this.isHeld ? this.sleep(0) : this.#catchUp();
+  }
+
+  #catchUp(): Promise<void> {
     this.loop.catchUps++;
-    if (this.processor === null) return this.sleep(0);
     const token = this.#freeTokens.at(-1) ?? this.#waits.length;
-    const waiter = this.park<void>('sync');
-    this.processor.sync(this, token);
+    const waiter = this.park<void>(this.processor === null ? 'sleep' : 'sync');
+    if (this.processor === null) waiter.wake(this.#localPs, undefined);
+    else this.processor.sync(this, token);
     return waiter.promise;
+  }
+
+  /** Works off what the program left behind when its code had run to a wait. Ends with the program's clock right, and with its waits let go. */
+  async #workOff(): Promise<void> {
+    let stampPs = (this.#held[0] as HeldStep).stampPs;
+    this.#localPs = stampPs;
+    for (let step = this.#held.shift(); step !== undefined; step = this.#held.shift()) {
+      this.#localPs += step.stampPs - stampPs;
+      stampPs = step.stampPs;
+      if (step.what === null) step.run(NOT_DONE, this.#localPs);
+      else await this.#blockFor(step.what, step.run);
+    }
+    this.#localPs += this.#heldEndPs - stampPs;
+    this.#isWorkingOff = false;
+    const wakes = this.#heldWakes;
+    this.#heldWakes = [];
+    for (const { atPs, token } of wakes) this.wakeAt(atPs, token);
+  }
+
+  /** One blocking call, begun when everything before it has happened. */
+  async #blockFor(what: string, begin: HeldStep['run']): Promise<void> {
+    // What the call begins is another's work, on the loop's time: it is not enough that nothing else happens before.
+    const isNow = this.#localPs <= this.loop.nowPs && this.processor?.mayRunOn(this) !== false;
+    if (!isNow) await this.#own(() => this.#catchUp());
+    await this.#own(() => {
+      const waiter = this.park<void>(what);
+      begin((atPs) => waiter.wake(atPs, undefined), this.#localPs);
+      return waiter.promise;
+    });
+  }
+
+  /** A wait of the thread's own; it takes the token that `park` takes next. */
+  #own(wait: () => Promise<void>): Promise<void> {
+    const token = this.#freeTokens.at(-1) ?? this.#waits.length;
+    this.#ownTokens.add(token);
+    return wait().finally(() => this.#ownTokens.delete(token));
   }
 
   /** @internal An event of this thread: 0 starts the body, any other kind is the token of a wait. */
@@ -212,10 +303,13 @@ export class SimThread implements EventHandler {
     if (token === 0) this.#begin();
     else this.#resume(token);
     drainMicrotasks();
+    if (this.#held.length > 0 && !this.#isWorkingOff) this.#beginWorkingOff();
     if (marker !== null) marker[0] = 0;
     current = null;
+    if (this.#failure !== null) throw this.#failure.error;
+    if (!this.isHeld) this.outcome = this.#result;
     if (this.outcome !== null) this.onFinished?.(this);
-    this.processor?.parked(this, this.#spinning > 0);
+    this.processor?.parked(this, this.#spinning > 0 && !this.isHeld);
     if (this.outcome === null && this.#parked === 0)
       throw new ProgramError(
         this.nodeName,
@@ -223,11 +317,20 @@ export class SimThread implements EventHandler {
       );
   }
 
+  #beginWorkingOff(): void {
+    this.#heldEndPs = this.#localPs;
+    this.#isWorkingOff = true;
+    this.#workOff().catch((error: unknown) => {
+      this.#failure = { error };
+    });
+    drainMicrotasks();
+  }
+
   #begin(): void {
     const body = this.#body as () => Promise<unknown>;
     this.#body = null;
     const finish = (outcome: { value?: unknown; error?: unknown }) => {
-      this.outcome = outcome;
+      this.#result = outcome;
     };
     // The async wrapper turns a synchronous throw of the body into a rejection.
     (async () => body())().then(

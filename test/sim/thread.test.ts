@@ -82,3 +82,107 @@ describe('program thread', () => {
     expect(String(thread.outcome?.error)).toContain('broken');
   });
 });
+
+/** Blocking calls that the program does not await: each takes `callPs` of the simulation's time. */
+describe('held thread', () => {
+  const call = (self: SimThread, loop: EventLoop, callPs: number, begun: number[] = []) =>
+    self.hold('call', (done) => {
+      begun.push(loop.nowPs);
+      done(loop.nowPs + callPs);
+    });
+
+  it('does what follows a blocking call when the call has ended, in order, with the time in between', async () => {
+    const begun: number[] = [];
+    const acted: number[] = [];
+    const { thread } = await runProgram(async (self, loop) => {
+      self.spend(100);
+      call(self, loop, 5000, begun);
+      expect(self.nowPs).toBe(100);
+      self.spend(30);
+      self.inTurn((atPs) => acted.push(atPs));
+      self.spend(20);
+      call(self, loop, 7000, begun);
+      self.spend(4);
+      self.inTurn((atPs) => acted.push(atPs));
+      self.spend(6);
+      expect(self.isHeld).toBe(true);
+      await self.sync();
+      expect(self.isHeld).toBe(false);
+      return [loop.nowPs, self.nowPs];
+    });
+    expect(begun).toEqual([100, 5150]);
+    expect(acted).toEqual([5130, 12_154]);
+    expect(thread.outcome).toEqual({ value: [12_160, 12_160] });
+  });
+
+  it('lets no wait end before the call, and sleeps from its end on', async () => {
+    const { thread } = await runProgram(async (self, loop) => {
+      const times: number[] = [];
+      call(self, loop, 1000);
+      const early = self.park<string>('early');
+      early.wake(10, 'early');
+      times.push((await early.promise) === 'early' ? self.nowPs : -1);
+      call(self, loop, 1000);
+      await self.sleep(500);
+      times.push(self.nowPs);
+      const late = self.park<void>('late');
+      call(self, loop, 1000);
+      late.wake(9000, undefined);
+      await late.promise;
+      return [...times, self.nowPs];
+    });
+    expect(thread.outcome).toEqual({ value: [1000, 2500, 9000] });
+  });
+
+  it('is over only when the calls of its last line are', async () => {
+    let finishedPs = 0;
+    const loop = new EventLoop();
+    const thread = new SimThread(loop, 0, 'n0');
+    thread.onFinished = () => {
+      finishedPs = thread.nowPs;
+    };
+    thread.start(0, async () => {
+      await thread.sleep(10);
+      call(thread, loop, 300);
+      return 'done';
+    });
+    await inMacrotask(() => loop.runUntil(Number.POSITIVE_INFINITY));
+    expect([thread.outcome, finishedPs]).toEqual([{ value: 'done' }, 310]);
+  });
+
+  it('ends the run with what a held step throws', async () => {
+    const broken = runProgram(async (self, loop) => {
+      call(self, loop, 10);
+      self.inTurn(() => {
+        throw new RangeError('a bug');
+      });
+      await self.sync();
+    });
+    await expect(broken).rejects.toThrow('a bug');
+  });
+
+  it('keeps its processor busy only when it spins, not in a call', async () => {
+    const loop = new EventLoop();
+    const thread = new SimThread(loop, 0, 'n0');
+    const spins: boolean[] = [];
+    thread.processor = {
+      parked: (_thread, spinning) => spins.push(spinning),
+      wake: (_thread, atPs, token) => loop.schedule(Math.max(atPs, loop.nowPs), handler, token),
+      sync: (self, token) => loop.schedule(Math.max(self.nowPs, loop.nowPs), handler, token),
+      mayRunOn: () => true,
+    };
+    const handler = loop.register(0, { onEvent: (token) => thread.resume(token) });
+    thread.start(0, async () => {
+      const spin = thread.park<void>('spin', null, true);
+      thread.spend(50);
+      call(thread, loop, 100);
+      spin.wake(400, undefined);
+      await spin.promise;
+      return thread.nowPs;
+    });
+    await inMacrotask(() => loop.runUntil(Number.POSITIVE_INFINITY));
+    expect(thread.outcome).toEqual({ value: 400 });
+    // Computes to the call, is in the call, spins, has ended.
+    expect(spins).toEqual([false, false, true, false]);
+  });
+});
