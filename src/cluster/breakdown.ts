@@ -122,7 +122,7 @@ export class BreakdownBuilder {
       const known = this.#arrivals.get(key) ?? { node: entry.node, stages: [] };
       known.stages.push({ timePs: entry.timePs, name: entry.stage, where: entry.node });
       this.#arrivals.set(key, known);
-    } else {
+    } else if (entry.kind === 'answered') {
       const request = this.#packetKey(entry.slid, entry.number);
       const answer = `${entry.byHostPort}/${entry.byNumber}`;
       this.#requestOf.set(answer, request);

@@ -49,6 +49,11 @@ export interface CutOptions {
   readonly groupOfRank: readonly number[];
   /** Nothing at or after this time happens. */
   readonly untilPs: Ps;
+  /**
+   * For systems that never fall idle (hypervisors with busy guests, protocol timers): the run ends at the first multiple of this at which all ranks are through. Until
+   * then nobody passes a multiple before everybody has reached it, so that the end is the same moment everywhere. 0: the run ends when nothing is left to happen.
+   */
+  readonly horizonPs: Ps;
 }
 
 export class Coordinator {
@@ -76,6 +81,8 @@ export class Coordinator {
   #awaiting = false;
   /** The fabric's next event; −1 = not known. */
   #fabricNextPs = -1;
+  /** Nobody runs to here or beyond yet. */
+  #endPs: Ps;
 
   constructor(fabric: FabricParty, groups: readonly GroupParty[], cut: CutOptions) {
     assert(cut.toFabricPs > 0 && cut.toGroupPs > 0, 'both latencies over the cut must be positive');
@@ -83,6 +90,7 @@ export class Coordinator {
     this.#fabric = fabric;
     this.#groups = groups;
     this.#cut = cut;
+    this.#endPs = cut.horizonPs > 0 ? Math.min(cut.horizonPs, cut.untilPs) : cut.untilPs;
     this.#mail = groups.map(() => []);
     this.#mailNext = new Float64Array(groups.length).fill(Number.POSITIVE_INFINITY);
     this.#next = new Float64Array(groups.length);
@@ -121,7 +129,7 @@ export class Coordinator {
   }
 
   #beginRound(): boolean {
-    const { toFabricPs, toGroupPs, untilPs } = this.#cut;
+    const { toFabricPs, toGroupPs } = this.#cut;
     const fabricNext = this.#fabricNext();
     let least = Number.POSITIVE_INFINITY;
     let second = Number.POSITIVE_INFINITY;
@@ -135,9 +143,10 @@ export class Coordinator {
         leastGroup = g;
       } else if (next < second) second = next;
     }
-    const now = Math.min(least, fabricNext, untilPs);
-    if (now !== Number.POSITIVE_INFINITY) this.nowPs = Math.max(this.nowPs, now);
-    if (Math.min(least, fabricNext) >= untilPs) return false;
+    const next = Math.min(least, fabricNext);
+    if (next >= this.#endPs && !this.#passHorizon(next)) return false;
+    const untilPs = this.#endPs;
+    this.nowPs = Math.max(this.nowPs, next);
     // Adapters would go on and on with their retry timers; no packet of theirs will come through.
     if (fabricNext === Number.POSITIVE_INFINITY && this.#fabric.isDeadlocked()) {
       this.isDeadlocked = true;
@@ -151,6 +160,20 @@ export class Coordinator {
     }
     const fabricLimit = Math.min(least + toFabricPs, fabricNext + toGroupPs + toFabricPs, untilPs);
     if (fabricNext < fabricLimit) this.#runFabric(fabricLimit);
+    return true;
+  }
+
+  /** Everybody has reached the end of what was allowed, and `nextPs` is beyond it: sets a new end, or says that the run is over. */
+  #passHorizon(nextPs: Ps): boolean {
+    const { untilPs, horizonPs, groupOfRank } = this.#cut;
+    const isOver =
+      nextPs === Number.POSITIVE_INFINITY || nextPs >= untilPs || (horizonPs > 0 && this.finished.length === groupOfRank.length);
+    if (isOver) {
+      const end = nextPs === Number.POSITIVE_INFINITY ? untilPs : Math.min(nextPs, this.#endPs);
+      if (end !== Number.POSITIVE_INFINITY) this.nowPs = Math.max(this.nowPs, end);
+      return false;
+    }
+    this.#endPs = Math.min(untilPs, (Math.floor(nextPs / horizonPs) + 1) * horizonPs);
     return true;
   }
 

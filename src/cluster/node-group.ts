@@ -9,9 +9,11 @@ import { Hca, type HcaConfig, NodeMemory } from '../hca/index.ts';
 import { assert, EventLoop, type Ps } from '../sim/index.ts';
 import type { Program } from '../verbs/index.ts';
 import type { Directory } from './directory.ts';
+import type { HostPlan } from './host-plan.ts';
 import type { GroupMessage, GroupReport, PeerMessage } from './messages.ts';
 import type { PeerNetwork } from './peers.ts';
 import { ProgramHost } from './program-host.ts';
+import { createMachine, type Machine } from './machine.ts';
 import { loadProgram, type ProgramSource, provideLibrary } from './program-loader.ts';
 import { TraceLog } from './trace-log.ts';
 
@@ -25,8 +27,19 @@ export interface NodeConfig {
   readonly entity: number;
   readonly name: string;
   readonly hcas: readonly HcaConfig[];
-  /** −1 where the node runs no program. */
+  /** The programs that run here: on the node itself, or in guests. */
+  readonly runs: readonly NodeRun[];
+  /** What the node has beyond adapters: IP, a hypervisor. */
+  readonly host: HostPlan | null;
+}
+
+/** A program on a node. */
+export interface NodeRun {
   readonly rank: number;
+  /** Null: on the node itself; on a Xen host, in its driver domain. */
+  readonly guest: string | null;
+  /** The place's name: `cpu1`, `cpu1/web1`. */
+  readonly name: string;
 }
 
 /** Everything a group is built from; plain data. */
@@ -37,8 +50,10 @@ export interface GroupConfig {
   readonly program: ProgramSource;
   readonly args: readonly string[];
   readonly seed: number;
-  /** Names of the nodes that run the program, by rank. */
+  /** Names of the places that run the program, by rank. */
   readonly ranks: readonly string[];
+  /** IPv4 addresses by the names of places. */
+  readonly addresses: Readonly<Record<string, number>>;
   readonly network: PeerNetwork;
   /** What address resolution and path queries answer from; see `directory.ts`. */
   readonly directory: Directory;
@@ -54,6 +69,7 @@ export class NodeGroup {
   readonly #hcaOfPort: Hca[] = [];
   readonly #hosts: ProgramHost[] = [];
   readonly #hostOfRank: ProgramHost[] = [];
+  readonly #machines: Machine[] = [];
   readonly #nodeNames: string[];
   readonly #trace: TraceLog | null;
   readonly #toGroupPs: Ps;
@@ -72,10 +88,24 @@ export class NodeGroup {
     for (const node of config.nodes) {
       const memory = new NodeMemory();
       const hcas = node.hcas.map((hca) => this.#addHca(hca, node, { memory, pool, arena: config.group }));
-      if (node.rank < 0) continue;
-      const host = new ProgramHost({ loop: this.loop, node, hcas, config, program, emit, trace: this.#trace });
-      this.#hosts.push(host);
-      this.#hostOfRank[node.rank] = host;
+      if (node.runs.length === 0 && node.host === null) continue;
+      const machine = createMachine({ loop: this.loop, node, hcas, config, trace: this.#trace });
+      this.#machines.push(machine);
+      for (const run of node.runs) {
+        const host = new ProgramHost({
+          loop: this.loop,
+          node,
+          run,
+          system: machine.systemOf(run.guest),
+          config,
+          program,
+          emit,
+          trace: this.#trace,
+        });
+        this.#hosts.push(host);
+        this.#hostOfRank[run.rank] = host;
+      }
+      machine.start();
     }
   }
 

@@ -17,7 +17,7 @@ export interface PeerNetwork {
 
 export const DEFAULT_PEER_NETWORK: PeerNetwork = { latencyPs: 20_000_000, psPerByte: 8_000 };
 
-/** External event keys of messages: one for each sending rank. Packets use the keys below. */
+/** External event keys of messages: one for each sending rank and each receiver on the node. Packets use the keys below; there are as many above. */
 const PEER_KEY_BASE = 2 ** 19;
 
 /** What one rank knows of another: made when they first have to do with each other, since thousands of ranks are too many for a table of all pairs. */
@@ -36,6 +36,9 @@ export class PeerChannel implements EventHandler {
   /** Names of the nodes that run the program, in rank order. */
   readonly names: readonly string[];
   readonly #rank: number;
+  /** This program among those of its node, whose events must have keys of their own. */
+  readonly #local: number;
+  readonly #locals: number;
   readonly #network: PeerNetwork;
   readonly #emit: (message: PeerMessage) => void;
   readonly #loop: EventLoop;
@@ -47,14 +50,17 @@ export class PeerChannel implements EventHandler {
 
   constructor(
     loop: EventLoop,
-    entity: number,
-    rank: number,
+    place: { readonly entity: number; readonly rank: number; readonly ofNode: readonly { readonly rank: number }[] },
     names: readonly string[],
     network: PeerNetwork,
     emit: (message: PeerMessage) => void,
   ) {
     this.names = names;
+    const { entity, rank, ofNode } = place;
     this.#rank = rank;
+    this.#local = ofNode.findIndex((other) => other.rank === rank);
+    this.#locals = ofNode.length;
+    assert(names.length * ofNode.length <= PEER_KEY_BASE, 'too many programs on one node for so many in all');
     this.#network = network;
     this.#emit = emit;
     this.#loop = loop;
@@ -104,7 +110,13 @@ export class PeerChannel implements EventHandler {
   /** @internal A message for this rank is under way; called before its arrival time. */
   expect(message: PeerMessage): void {
     this.#with(message.from).expected.push(message);
-    this.#loop.deliver(message.arrivalPs, PEER_KEY_BASE + message.from, this.#handler, 0, message.from);
+    this.#loop.deliver(
+      message.arrivalPs,
+      PEER_KEY_BASE + message.from * this.#locals + this.#local,
+      this.#handler,
+      0,
+      message.from,
+    );
   }
 
   /** @internal The oldest expected message of rank `from` arrives. */

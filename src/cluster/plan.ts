@@ -33,7 +33,11 @@ export interface ClusterPlan {
   readonly directory: Directory;
   readonly warnings: readonly string[];
   /** The cut for these ranks and groups. */
-  cut(ranks: readonly number[], groups: readonly (readonly number[])[], untilPs?: Ps): CutOptions;
+  cut(
+    nodeOfRank: readonly number[],
+    groups: readonly (readonly number[])[],
+    end: { untilPs?: Ps | undefined; horizonPs: Ps },
+  ): CutOptions;
 }
 
 /** The options that a plan depends on. */
@@ -60,14 +64,15 @@ export function planCluster(options: PlanOptions, groups: readonly (readonly num
     hcas,
     directory: makeDirectory(topology, subnet),
     warnings: [...subnet.warnings, ...mtuWarnings(topology)],
-    cut: (ranks, members, untilPs) => {
+    cut: (nodeOfRank, members, { untilPs, horizonPs }) => {
       const groupOf = groupOfNodes(topology.nodes.length, members);
       return {
         toFabricPs: least(used, (profile) => profile.txPipelinePs),
         toGroupPs: least(used, (profile) => profile.rxPipelinePs),
         peerPs: DEFAULT_PEER_NETWORK.latencyPs,
-        groupOfRank: ranks.map((node) => groupOf[node] as number),
+        groupOfRank: nodeOfRank.map((node) => groupOf[node] as number),
         untilPs: untilPs ?? Number.POSITIVE_INFINITY,
+        horizonPs,
       };
     },
   };

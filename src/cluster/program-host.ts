@@ -1,18 +1,10 @@
-/** One node's program: its thread, everything its `ProgramContext` offers, and what becomes of its lines and its result. */
-import type { Hca } from '../hca/index.ts';
+/** One program on a node or in a guest: its thread, everything its `ProgramContext` offers, and what becomes of its lines and its result. */
 import { type EventLoop, nsToPs, ps, RandomStream, SimThread } from '../sim/index.ts';
-import {
-  type Context,
-  createRdmaCm,
-  openContext,
-  type Program,
-  type ProgramContext,
-  type Role,
-  VerbsError,
-} from '../verbs/index.ts';
-import { directoryOf, slToLid } from './directory.ts';
+import { type Context, createRdmaCm, type Program, type ProgramContext, type Role, VerbsError } from '../verbs/index.ts';
+import { directoryOf } from './directory.ts';
+import type { System } from './machine.ts';
 import type { GroupMessage } from './messages.ts';
-import type { GroupConfig, NodeConfig } from './node-group.ts';
+import type { GroupConfig, NodeConfig, NodeRun } from './node-group.ts';
 import { PeerChannel } from './peers.ts';
 import { programStack } from './program-stack.ts';
 import type { TraceLog } from './trace-log.ts';
@@ -21,7 +13,9 @@ import { setProgramRandom } from './virtual-clock.ts';
 export interface ProgramHostOptions {
   readonly loop: EventLoop;
   readonly node: NodeConfig;
-  readonly hcas: readonly Hca[];
+  readonly run: NodeRun;
+  /** Where it runs. */
+  readonly system: System;
   readonly config: GroupConfig;
   readonly program: Program;
   readonly emit: (message: GroupMessage) => void;
@@ -38,16 +32,23 @@ export class ProgramHost {
   #lines = 0;
 
   constructor(options: ProgramHostOptions) {
-    const { loop, node, config, emit } = options;
-    this.name = node.name;
+    const { loop, node, run, system, config, emit } = options;
+    this.name = run.name;
     this.#options = options;
-    this.#thread = new SimThread(loop, node.entity, node.name);
-    this.#random = new RandomStream(config.seed, `program ${node.name}`);
+    this.#thread = new SimThread(loop, node.entity, run.name);
+    system.adopt(this.#thread);
+    this.#random = new RandomStream(config.seed, `program ${run.name}`);
     setProgramRandom(this.#thread, this.#random);
-    this.peers = new PeerChannel(loop, node.entity, node.rank, config.ranks, config.network, emit);
+    this.peers = new PeerChannel(
+      loop,
+      { entity: node.entity, rank: run.rank, ofNode: node.runs },
+      config.ranks,
+      config.network,
+      emit,
+    );
     this.peers.attach(this.#thread);
     this.#thread.onFinished = () => this.#finish();
-    this.#thread.start(0, async () => options.program.run(this.#context()));
+    system.whenUp((atPs) => this.#thread.start(atPs, async () => options.program.run(this.#context())));
   }
 
   /** What the program waits for, if it does. */
@@ -58,25 +59,26 @@ export class ProgramHost {
   #open(name: string): Context {
     const known = this.#contexts.get(name);
     if (known !== undefined) return known;
-    const hca = this.#options.hcas.find((candidate) => candidate.config.deviceName === name);
-    if (hca === undefined) throw new VerbsError('ibv_open_device', 'ENODEV');
-    const { directory } = this.#options.config;
-    const context = openContext(hca, this.#thread, (portGuid, dlid) => slToLid(directory, portGuid, dlid));
+    const { system } = this.#options;
+    if (!system.devices.includes(name))
+      throw new VerbsError(
+        'ibv_open_device',
+        'ENODEV',
+        `${this.name} has ${system.devices.join(', ') || 'no InfiniBand device'}`,
+      );
+    const context = system.openDevice(name, this.#thread);
     this.#contexts.set(name, context);
     return context;
   }
 
   #context(): ProgramContext {
-    const { node, hcas, config, program } = this.#options;
+    const { run, system, config, program } = this.#options;
     const thread = this.#thread;
-    const devices = hcas.map((hca) => hca.config.deviceName);
+    const { devices } = system;
     const open = (name: string) => this.#open(name);
-    const ctx = open(devices[0] as string);
-    return {
-      ctx,
+    const plain: Omit<ProgramContext, 'ctx' | 'cm'> = {
       open,
       devices,
-      cm: createRdmaCm(thread, devices.map(open), directoryOf(config.directory)),
       sim: {
         now: () => thread.nowPs,
         sleep: (ns) => thread.sleep(nsToPs(ns)),
@@ -91,13 +93,35 @@ export class ProgramHost {
         },
       },
       args: config.args,
-      rank: node.rank,
+      rank: run.rank,
       size: config.ranks.length,
-      role: roleOf(program, node.rank),
-      node: { name: node.name },
+      role: roleOf(program, run.rank),
+      node: { name: run.name },
       peers: this.peers as ProgramContext['peers'],
       log: (line) => this.#log(line),
-      trace: this.#options.trace?.marksOf(node.name, thread) ?? { begin: () => undefined, end: () => undefined },
+      trace: this.#options.trace?.marksOf(run.name, thread) ?? { begin: () => undefined, end: () => undefined },
+    };
+    return Object.assign(this.#devicesAndNet(), plain);
+  }
+
+  /** What not every system has is made, or missed, when the program asks for it. */
+  #devicesAndNet(): Pick<ProgramContext, 'ctx' | 'cm'> {
+    const { system, config } = this.#options;
+    const thread = this.#thread;
+    const open = (name: string) => this.#open(name);
+    // Where there is a device it is open from the start, as ever: what that costs is part of the program's time.
+    const ctx = system.devices[0] === undefined ? null : open(system.devices[0]);
+    const cm = ctx === null ? null : createRdmaCm(thread, system.devices.map(open), directoryOf(config.directory));
+    const name = this.name;
+    return {
+      get ctx() {
+        if (ctx === null) throw new VerbsError('ibv_get_device_list', 'ENODEV', `${name} has no InfiniBand device`);
+        return ctx;
+      },
+      get cm() {
+        if (cm === null) throw new VerbsError('rdma_create_event_channel', 'ENODEV', `${name} has no InfiniBand device`);
+        return cm;
+      },
     };
   }
 
@@ -106,7 +130,7 @@ export class ProgramHost {
       this.#options.emit({
         kind: 'line',
         timePs: this.#thread.nowPs,
-        rank: this.#options.node.rank,
+        rank: this.#options.run.rank,
         sequence: this.#lines++,
         text: line,
       });
@@ -114,11 +138,11 @@ export class ProgramHost {
 
   #finish(): void {
     const { outcome, nowPs } = this.#thread;
-    const { emit, node, config } = this.#options;
+    const { emit, run, config } = this.#options;
     for (const context of this.#contexts.values()) context.abandon();
     if (outcome === null || outcome.error === undefined)
-      emit({ kind: 'finished', timePs: nowPs, rank: node.rank, value: outcome?.value ?? null });
-    else emit({ kind: 'finished', timePs: nowPs, rank: node.rank, error: programStack(outcome.error, config.program) });
+      emit({ kind: 'finished', timePs: nowPs, rank: run.rank, value: outcome?.value ?? null });
+    else emit({ kind: 'finished', timePs: nowPs, rank: run.rank, error: programStack(outcome.error, config.program) });
   }
 }
 

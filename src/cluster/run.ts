@@ -8,9 +8,11 @@ import type { Coordinator } from './coordinator.ts';
 import { HopLog } from './hop-log.ts';
 import { LineOutput } from './line-output.ts';
 import type { GroupReport } from './messages.ts';
-import type { GroupConfig } from './node-group.ts';
+import { type HostPlans, planHosts } from './host-plan.ts';
+import type { GroupConfig, NodeRun } from './node-group.ts';
 import { DEFAULT_PEER_NETWORK } from './peers.ts';
 import { placeNodes, poolSize } from './placement.ts';
+import type { Place } from './places.ts';
 import { type ClusterPlan, planCluster } from './plan.ts';
 import { roleOf } from './program-host.ts';
 import { loadProgram, type ProgramSource, prepareProgram, provideLibrary } from './program-loader.ts';
@@ -23,6 +25,8 @@ import { describeWaitCycle, haltedPs } from './standstill.ts';
 import type { RunOptions, RunResult } from './types.ts';
 import { VERSION } from './version.ts';
 
+/** Ends of runs that never fall idle: see `CutOptions.horizonPs`. */
+const HORIZON_PS = 1e9;
 const DEFAULT_WATCHDOG_MS = 10_000;
 /** Payload slots of a group: so many a node, within limits; address space only, until they are used. */
 const SLOTS_PER_NODE = 256;
@@ -67,18 +71,25 @@ export async function runHere({ options, source, marker }: RunInput): Promise<Ru
   const program = await loadProgram(source);
   const ranks = chooseRanks(options.topology, program.meta.roles === 'client-server', options);
   const placement = options.placement ?? 'pool';
-  const groups = placeNodes(options.topology.nodes.length, ranks, placement, placement === 'pool' ? options.workers : undefined);
+  const nodes = ranks.map((place) => place.node);
+  const groups = placeNodes(
+    options.topology.nodes.length,
+    [...new Set(nodes)],
+    placement,
+    placement === 'pool' ? options.workers : undefined,
+  );
   const plan = planCluster(options, groups);
   const pool = PayloadPool.create(groups.length, slotsPerGroup(groups));
   const hops = options.breakdown === true ? new HopLog() : null;
-  const capture = RunCapture.of(options, plan.subnet.ports, ranks, pool);
+  const capture = RunCapture.of(options, plan.subnet.ports, nodes, pool);
   const fabric = createFabric(plan.fabric, {
     pool,
     ...(hops === null ? {} : { trace: (...hop) => hops.add(...hop) }),
     ...capture?.fabricOptions,
   });
-  const cut = plan.cut(ranks, groups, options.untilPs);
-  const configs = groupConfigs({ options, plan, groups, ranks, source, toGroupPs: cut.toGroupPs });
+  const hosts = planHosts(options, ranks, program.meta.network === true);
+  const cut = plan.cut(nodes, groups, { untilPs: options.untilPs, horizonPs: hosts.isQuiet ? 0 : HORIZON_PS });
+  const configs = groupConfigs({ options, plan, hosts, groups, ranks, source, toGroupPs: cut.toGroupPs });
   const session = await Session.start({
     configs,
     pool,
@@ -88,7 +99,7 @@ export async function runHere({ options, source, marker }: RunInput): Promise<Ru
   });
   try {
     capture?.open(fabric);
-    const names = ranks.map((node) => plan.nodeNames[node] as string);
+    const names = ranks.map((place) => place.name);
     const output = new LineOutput((rank) => ({ node: names[rank] as string, role: roleOf(program, rank) }), options.onLine);
     const coordinator = await session.drive(fabric, cut, (current) => {
       output.flush(current.lines, current.nowPs);
@@ -101,7 +112,6 @@ export async function runHere({ options, source, marker }: RunInput): Promise<Ru
     const reports = await session.reports();
     if (coordinator.isDrained) assertConserved(fabric, pool);
     const values = collectValues({ coordinator, names, fabric, reports, options });
-    const workers = placement === 'inline' ? 0 : groups.length;
     return {
       program: source.name,
       options: recordedOptions(options),
@@ -117,19 +127,13 @@ export async function runHere({ options, source, marker }: RunInput): Promise<Ru
               hops,
               reports.flatMap((report) => report.stamps),
             ).build(),
-      ...(options.counters === true ? { ports: readPortCounters(fabric, options.topology, plan.subnet.ports, ranks) } : {}),
+      ...(options.counters === true ? { ports: readPortCounters(fabric, options.topology, plan.subnet.ports, nodes) } : {}),
       warnings: [...plan.warnings, ...cutShort(coordinator, names.length)],
       run: {
-        hash: runHash(fabric, reports, values, output),
-        seed: options.seed ?? 1,
-        version: VERSION,
-        simulatedPs: simulatedPs(coordinator, names.length),
-        packets: fabric.stats().delivered,
-        packetHops: fabric.stats().packetHops,
-        events: fabric.stats().events + reports.reduce((sum, report) => sum + report.events, 0),
+        ...totals({ coordinator, names, fabric, reports, options }, runHash(fabric, reports, values, output)),
         ...elapsed(meter),
         placement,
-        workers,
+        workers: placement === 'inline' ? 0 : groups.length,
       },
     };
   } finally {
@@ -160,30 +164,49 @@ interface Parts {
   readonly options: RunOptions;
   readonly plan: ClusterPlan;
   readonly groups: readonly (readonly number[])[];
-  readonly ranks: readonly number[];
+  readonly hosts: HostPlans;
+  readonly ranks: readonly Place[];
   readonly source: ProgramSource;
   readonly toGroupPs: Ps;
 }
 
-function groupConfigs({ options, plan, groups, ranks, source, toGroupPs }: Parts): Omit<GroupConfig, 'pool'>[] {
-  const rankOf = new Map(ranks.map((node, rank) => [node, rank]));
+function groupConfigs({ options, plan, hosts, groups, ranks, source, toGroupPs }: Parts): Omit<GroupConfig, 'pool'>[] {
+  const runsOf = new Map<number, NodeRun[]>();
+  for (const [rank, { node, guest, name }] of ranks.entries())
+    runsOf.set(node, [...(runsOf.get(node) ?? []), { rank, guest, name }]);
   return groups.map((nodes, group) => ({
     group,
     nodes: nodes.map((node) => ({
       entity: node,
       name: plan.nodeNames[node] as string,
       hcas: plan.hcas[node] ?? [],
-      rank: rankOf.get(node) ?? -1,
+      runs: runsOf.get(node) ?? [],
+      host: hosts.ofNode[node] ?? null,
     })),
     program: source,
     args: options.programArgs,
     seed: options.seed ?? 1,
-    ranks: ranks.map((node) => plan.nodeNames[node] as string),
+    ranks: ranks.map((place) => place.name),
+    addresses: hosts.addresses,
     network: DEFAULT_PEER_NETWORK,
     directory: plan.directory,
     breakdown: options.breakdown ?? false,
     toGroupPs,
   }));
+}
+
+/** The run in numbers, the same wherever it ran. */
+function totals({ coordinator, names, fabric, reports, options }: Outcome, hash: string) {
+  const { delivered: packets, packetHops, events } = fabric.stats();
+  return {
+    hash,
+    seed: options.seed ?? 1,
+    version: VERSION,
+    simulatedPs: simulatedPs(coordinator, names.length),
+    packets,
+    packetHops,
+    events: events + reports.reduce((sum, report) => sum + report.events, 0),
+  };
 }
 
 interface Outcome {

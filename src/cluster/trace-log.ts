@@ -34,6 +34,8 @@ export type TraceEntry =
       readonly byHostPort: number;
       readonly byNumber: number;
     }
+  /** What is under way on a path of kernels reached the end of a stage (`KernelCpu.mark`). */
+  | { readonly kind: 'mark'; readonly node: string; readonly stage: string; readonly timePs: Ps }
   /** An iteration of a program: `divisor` says what part of it the program reports as latency. */
   | {
       readonly kind: 'iteration';
@@ -56,6 +58,11 @@ export class TraceLog {
       arrived: (slid, number, stage, timePs) => add({ kind: 'arrived', node, slid, number, stage, timePs }),
       answered: (slid, number, _bySlid, byHostPort, byNumber) => add({ kind: 'answered', slid, number, byHostPort, byNumber }),
     };
+  }
+
+  /** Where the kernels of a node mark stages. */
+  marksOfPath(node: string): (stage: string, timePs: Ps) => void {
+    return (stage, timePs) => this.#entries.push({ kind: 'mark', node, stage, timePs });
   }
 
   /** The marks of a program. */

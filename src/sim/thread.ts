@@ -307,7 +307,7 @@ export class SimThread implements EventHandler {
     if (marker !== null) marker[0] = 0;
     current = null;
     if (this.#failure !== null) throw this.#failure.error;
-    if (!this.isHeld) this.outcome = this.#result;
+    if (!this.isHeld) this.outcome ??= this.#result;
     if (this.outcome !== null) this.onFinished?.(this);
     this.processor?.parked(this, this.#spinning > 0 && !this.isHeld);
     if (this.outcome === null && this.#parked === 0)

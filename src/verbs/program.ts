@@ -93,6 +93,8 @@ export interface ProgramMeta {
   readonly summary?: string;
   /** `client-server`: rank 0 is the server, rank 1 the client. `peers` (default): any number, all alike. */
   readonly roles?: 'client-server' | 'peers';
+  /** The program uses IP (`net`): every node that runs it has an `ib0`, whether the topology file says so or not. */
+  readonly network?: boolean;
 }
 
 /** A program with its description. */

@@ -176,7 +176,14 @@ function runCut(test: Case, untilPs = NEVER): { logs: string[][]; coordinator: C
   const nodes = makeNodes(test);
   const groups = Math.max(...test.groupOf) + 1;
   const members = Array.from({ length: groups }, (_, group) => nodes.map((_, i) => i).filter((i) => test.groupOf[i] === group));
-  const cut: CutOptions = { toFabricPs: TO_FABRIC, toGroupPs: TO_GROUP, peerPs: PEER, groupOfRank: test.groupOf, untilPs };
+  const cut: CutOptions = {
+    toFabricPs: TO_FABRIC,
+    toGroupPs: TO_GROUP,
+    peerPs: PEER,
+    groupOfRank: test.groupOf,
+    untilPs,
+    horizonPs: 0,
+  };
   const parties = members.map((list) => new FakeGroup(list, nodes, test.seed));
   const coordinator = new Coordinator(new FakeFabric(test.groupOf, groups), parties, cut);
   for (let turns = 0; coordinator.round() !== 'idle'; turns++) expect(turns, 'it never ends').toBeLessThan(200_000);
@@ -238,6 +245,7 @@ describe('the coordinator', () => {
         peerPs: 2,
         groupOfRank: [],
         untilPs: NEVER,
+        horizonPs: 0,
         ...cut,
       });
     expect(make({})).not.toThrow();
@@ -285,7 +293,7 @@ describe('the coordinator', () => {
       finish: () => true,
       takeMessages: () => [],
     }) as GroupParty;
-    const cut = { toFabricPs: 1, toGroupPs: 1, peerPs: 1000, groupOfRank: [0], untilPs: NEVER };
+    const cut = { toFabricPs: 1, toGroupPs: 1, peerPs: 1000, groupOfRank: [0], untilPs: NEVER, horizonPs: 0 };
     const coordinator = new Coordinator(new FakeFabric([0], 2), [receiver, sender], cut);
     expect(coordinator.round()).toBe('idle');
     expect(coordinator.failure?.error.message).toBe('broken');

@@ -11,7 +11,7 @@ async function runRanks(bodies: ((peers: PeerChannel, thread: SimThread) => Prom
   const names = bodies.map((_, i) => `n${i}`);
   const channels: PeerChannel[] = [];
   const threads = bodies.map((body, rank) => {
-    const channel = new PeerChannel(loop, rank, rank, names, NETWORK, (message: PeerMessage) =>
+    const channel = new PeerChannel(loop, { entity: rank, rank, ofNode: [{ rank }] }, names, NETWORK, (message: PeerMessage) =>
       channels[message.to]?.expect(message),
     );
     channels.push(channel);

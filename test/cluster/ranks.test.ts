@@ -5,10 +5,10 @@ import type { RunOptions } from '../../src/cluster/types.ts';
 
 const topology = loadTopologyFile('star:hosts=4');
 
-function choose(twoSided: boolean, options: Partial<RunOptions>): string[] {
+function choose(twoSided: boolean, options: Partial<RunOptions>, on = topology): string[] {
   const program = { kind: 'builtin', name: 'x' } as const;
-  const base = { topology, topologyFile: 'star', program, programArgs: [] };
-  return chooseRanks(topology, twoSided, { ...base, ...options }).map((index) => topology.nodes[index]?.name ?? '');
+  const base = { topology: on, topologyFile: 'star', program, programArgs: [] };
+  return chooseRanks(on, twoSided, { ...base, ...options }).map((place) => place.name);
 }
 
 describe('ranks', () => {
