@@ -179,7 +179,7 @@ function askAgain(engine: Engine, qp: QpContext, atPs: Ps): void {
 
 function receiverNotReady(engine: Engine, qp: QpContext, psn: number, syndrome: number, atPs: Ps): void {
   if (qp.rnrWaiting) return;
-  const forEver = qp.rnrRetry === RNR_FOR_EVER && atPs < engine.abandonedPs;
+  const forEver = qp.rnrRetry === RNR_FOR_EVER && atPs < engine.abandonedPs && atPs < qp.abandonedPs;
   if (!forEver) {
     if (qp.rnrRetriesLeft === 0 || qp.rnrRetry === RNR_FOR_EVER) {
       failSend(engine, qp, qp.sq.acked, WC_RNR_RETRY_EXC_ERR, atPs);

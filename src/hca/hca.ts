@@ -84,9 +84,11 @@ export class Hca {
   /**
    * The program that posted here has returned, at `atPs`. Its queue pairs finish and answer what they can by themselves. What needs a program they do as if it had been destroyed
    * with its process: a message that finds no receive entry is not answered any more, and a requester does not wait for ever for a receiver that is not ready.
+   * With `only`, it is about these queue pairs, and others of the adapter have programs that go on.
    */
-  abandon(atPs: Ps): void {
-    this.#engine.abandonedPs = atPs;
+  abandon(atPs: Ps, only?: Iterable<QpContext>): void {
+    if (only === undefined) this.#engine.abandonedPs = atPs;
+    else for (const qp of only) qp.abandonedPs = atPs;
   }
 
   // ---- fabric side

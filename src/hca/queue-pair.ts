@@ -114,6 +114,8 @@ export class QpContext {
   readonly sqSigAll: boolean;
   /** Counts resets and destruction: events and completions of an earlier life are void. */
   generation = 0;
+  /** From then on its program posts no more; see `Hca.abandon`. Infinity, but not as a field's first value, which would make it no double. */
+  abandonedPs = 0.5;
 
   // Attributes (`modifyQp`).
   state = QPS_RESET;
@@ -216,6 +218,7 @@ export class QpContext {
   older: QpContext | null = null;
 
   constructor(qpn: number, options: QpOptions) {
+    this.abandonedPs = Number.POSITIVE_INFINITY;
     this.qpn = qpn;
     this.type = options.type;
     this.pd = options.pd;

@@ -193,7 +193,7 @@ function checkResource(engine: Engine, qp: QpContext, view: PacketView): number 
     const slot = takeReceive(engine, qp, view.timePs);
     if (slot < 0) {
       if (qp.type !== QPT_RC) return drop(engine, qp);
-      if (view.timePs >= engine.abandonedPs) {
+      if (view.timePs >= engine.abandonedPs || view.timePs >= qp.abandonedPs) {
         engine.counters.dropped++;
         return STEP_DONE;
       }

@@ -2,7 +2,8 @@
  * Asynchronous events of a device (`ibv_get_async_event`): what happened, and to which object. An event about an object goes to the context in
  * which the object was made, one about a port to every context of the device.
  */
-import type { Hca, AsyncEvent as HcaEvent } from '../hca/index.ts';
+import type { AsyncEvent as HcaEvent } from '../hca/index.ts';
+import type { Adapter } from './adapter.ts';
 import type { CompletionQueue } from './completion-queue.ts';
 import type { Context } from './context.ts';
 import type { EventType } from './enums.ts';
@@ -31,13 +32,18 @@ export type Reportable =
   | { readonly kind: 'qp'; readonly qp: AnyQueuePair }
   | { readonly kind: 'srq'; readonly srq: SharedReceiveQueue };
 
-/** The contexts of each adapter. */
-const listeners = new WeakMap<Hca, Set<AsyncEvents>>();
+/** Who hears an adapter's events: a context, or the keeper of another domain's objects. */
+export interface AsyncEventListener {
+  raised(event: HcaEvent): void;
+}
 
-function subscribe(hca: Hca, events: AsyncEvents): void {
+/** The listeners of each adapter. */
+const listeners = new WeakMap<Adapter, Set<AsyncEventListener>>();
+
+function subscribe(hca: Adapter, events: AsyncEventListener): void {
   let all = listeners.get(hca);
   if (all === undefined) {
-    const created = new Set<AsyncEvents>();
+    const created = new Set<AsyncEventListener>();
     all = created;
     listeners.set(hca, created);
     hca.onAsyncEvent = (event) => {
@@ -47,8 +53,14 @@ function subscribe(hca: Hca, events: AsyncEvents): void {
   all.add(events);
 }
 
-export class AsyncEvents {
-  readonly #hca: Hca;
+/** Begins to tell `listener` of the adapter's events; the result ends it. */
+export function listenAsync(hca: Adapter, listener: AsyncEventListener): () => void {
+  subscribe(hca, listener);
+  return () => void listeners.get(hca)?.delete(listener);
+}
+
+export class AsyncEvents implements AsyncEventListener {
+  readonly #hca: Adapter;
   readonly #mailbox: Mailbox<AsyncEvent>;
   readonly #owners = new Map<object, Reportable>();
   readonly #unacknowledged = new Set<AsyncEvent>();

@@ -2,7 +2,6 @@
  * The connection manager of one device (Linux `ib_cm`): takes CM datagrams from QP1 of each port, finds the connection, lookup or listener they are for,
  * and sends what those have to say. It spends time for each datagram, as the kernel does, but no program's.
  */
-import type { Hca } from '../hca/index.ts';
 import { type Ps, RandomStream } from '../sim/index.ts';
 import {
   CM_ANSWERS_REQ,
@@ -28,6 +27,7 @@ import {
   MAD_CLASS_CM,
   parseCmMad,
 } from '../wire/index.ts';
+import type { Adapter, MadPort } from './adapter.ts';
 import { CmConnection } from './cm-connection.ts';
 import { CmLookup, CmLookupRequest, type LookupOwner, refuseLookup } from './cm-sidr.ts';
 import type { CmOwner, CmPeer } from './cm-states.ts';
@@ -47,10 +47,10 @@ export const CM_PROCESSING_PS = 2_000_000;
 
 const EMPTY = new Uint8Array(0);
 
-const agents = new WeakMap<Hca, CmAgent>();
+const agents = new WeakMap<Adapter, CmAgent>();
 
 /** The connection manager of a device: one for all programs and drivers of its node. It is brought up when it is first asked for. */
-export function cmAgentOf(hca: Hca): CmAgent {
+export function cmAgentOf(hca: Adapter): CmAgent {
   let agent = agents.get(hca);
   if (agent === undefined) {
     agent = new CmAgent(hca, new Timers(hca.loop, hca.entity));
@@ -60,13 +60,13 @@ export function cmAgentOf(hca: Hca): CmAgent {
 }
 
 export class CmAgent {
-  readonly hca: Hca;
+  readonly hca: Adapter;
   readonly timers: Timers;
   readonly caGuid: bigint;
   readonly random: RandomStream;
   /** What happened, for tests and reports. */
   readonly counters = { received: 0, sent: 0, malformed: 0, unmatched: 0, retransmissions: 0 };
-  readonly #gsi: Gsi[];
+  readonly #gsi: MadPort[];
   readonly #byLocalId = new Map<number, CmConnection>();
   readonly #byRemoteId = new Map<string, CmConnection>();
   readonly #byRemoteQp = new Map<string, CmConnection>();
@@ -76,14 +76,14 @@ export class CmAgent {
   #nextId: number;
   #transaction = 0;
 
-  constructor(hca: Hca, timers: Timers) {
+  constructor(hca: Adapter, timers: Timers) {
     const { config } = hca;
     this.hca = hca;
     this.timers = timers;
     this.caGuid = config.nodeGuid;
     this.random = new RandomStream(config.seed, `cm ${config.nodeName} ${config.deviceName}`);
     this.#nextId = this.random.uint32();
-    this.#gsi = config.ports.map((port) => new Gsi(hca, port.portNumber, timers));
+    this.#gsi = config.ports.map(({ portNumber }) => hca.openMadPort?.(portNumber, timers) ?? new Gsi(hca, portNumber, timers));
     for (const gsi of this.#gsi) gsi.onMad(MAD_CLASS_CM, (bytes, from, atPs) => this.#arrived(bytes, from, atPs));
   }
 
@@ -110,11 +110,12 @@ export class CmAgent {
   listen(serviceId: bigint, listener: CmListener): boolean {
     if (this.#listeners.has(serviceId)) return false;
     this.#listeners.set(serviceId, listener);
+    this.hca.serviceChanged?.(serviceId, true);
     return true;
   }
 
   unlisten(serviceId: bigint): void {
-    this.#listeners.delete(serviceId);
+    if (this.#listeners.delete(serviceId)) this.hca.serviceChanged?.(serviceId, false);
   }
 
   /** A number for a connection or a lookup, unlike any in use. */
@@ -131,7 +132,7 @@ export class CmAgent {
 
   transmit(peer: CmPeer, transactionId: bigint, message: CmMessage, atPs: Ps): void {
     this.counters.sent++;
-    const gsi = this.#gsi.find((candidate) => candidate.portNum === peer.portNum) as Gsi;
+    const gsi = this.#gsi.find((candidate) => candidate.portNum === peer.portNum) as MadPort;
     gsi.send(emitCmMad(transactionId, message), peer, atPs);
   }
 

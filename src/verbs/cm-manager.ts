@@ -1,9 +1,9 @@
 /**
  * rdma_cm of one program (`rdma_cm` in the kernel and librdmacm's globals): its devices and their connection managers, the address book, ports and listeners.
  */
-import type { Hca } from '../hca/index.ts';
 import type { Ps, SimThread } from '../sim/index.ts';
 import { CM_IP_HEADER, CM_REJ_INVALID_SERVICE_ID, CM_SIDR_UNSUPPORTED, type CmReqRepr, ipServiceId } from '../wire/index.ts';
+import type { Adapter } from './adapter.ts';
 import { type AddressBook, addressBook, isAnyHost } from './cm-address.ts';
 import { type CmAgent, type CmListener, cmAgentOf } from './cm-agent.ts';
 import { RdmaEventChannel } from './cm-channel.ts';
@@ -195,7 +195,7 @@ export class RdmaCm {
   }
 
   /** @internal The context and address of the port on which something came in. */
-  arrivedAt(hca: Hca, portNum: number): { readonly context: Context; readonly address: PortAddress | undefined } {
+  arrivedAt(hca: Adapter, portNum: number): { readonly context: Context; readonly address: PortAddress | undefined } {
     const context = this.#contexts.find((candidate) => candidate.hca === hca) as Context;
     const address = this.localPorts().find((port) => port.device === context.deviceName && port.portNum === portNum);
     return { context, address };
@@ -236,7 +236,7 @@ class Service implements CmListener {
     else listener.lookupArrived(request);
   }
 
-  #find(privateData: Uint8Array, hca: Hca, portNum: number): RdmaId | undefined {
+  #find(privateData: Uint8Array, hca: Adapter, portNum: number): RdmaId | undefined {
     const header = CM_IP_HEADER.parse(privateData);
     const asked = header.destinationAddress.subarray(12).join('.');
     const { address } = this.#cm.arrivedAt(hca, portNum);

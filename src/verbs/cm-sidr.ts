@@ -2,7 +2,6 @@
  * Service ID resolution: finding the queue pair of a datagram service (IBA vol. 1, 12.11). One question, one answer; the question is sent again when no answer comes,
  * and the answer is kept, so that a question that comes again gets the same one.
  */
-import type { Hca } from '../hca/index.ts';
 import type { Ps } from '../sim/index.ts';
 import {
   CM_SIDR_OK,
@@ -13,6 +12,7 @@ import {
   type CmSidrRepRepr,
   type CmSidrReqRepr,
 } from '../wire/index.ts';
+import type { Adapter } from './adapter.ts';
 import type { CmAgent } from './cm-agent.ts';
 import { type CmPeer, cmTimeoutPs } from './cm-states.ts';
 
@@ -95,7 +95,7 @@ export class CmLookupRequest {
     this.key = `${req.requestId} ${peer.portNum} ${peer.dlid}`;
   }
 
-  get hca(): Hca {
+  get hca(): Adapter {
     return this.#agent.hca;
   }
 

@@ -3,6 +3,7 @@
  */
 import type { CompletionQueue } from './completion-queue.ts';
 import type { Context } from './context.ts';
+import { throwErrno } from './errors.ts';
 import { Mailbox } from './mailbox.ts';
 import { VerbsObject } from './verbs-object.ts';
 
@@ -10,6 +11,8 @@ export class CompletionChannel extends VerbsObject {
   readonly context: Context;
   /** @internal */
   readonly mailbox: Mailbox<CompletionQueue>;
+  /** @internal The kernel's number of the channel, where the kernel keeps one. */
+  readonly number: number;
 
   /** @internal Use `Context.createCompChannel`. */
   constructor(context: Context) {
@@ -17,6 +20,8 @@ export class CompletionChannel extends VerbsObject {
     this.context = context;
     const { interruptPs, armPs } = context.profile;
     this.mailbox = new Mailbox<CompletionQueue>(context.thread, `completion event on ${context.deviceName}`, interruptPs, armPs);
+    this.number = context.hca.kernel?.createChannel() ?? 0;
+    if (this.number < 0) throwErrno('ibv_create_comp_channel', -this.number);
     context.retain();
   }
 
@@ -42,6 +47,7 @@ export class CompletionChannel extends VerbsObject {
   }
 
   protected override destroyNow(): void {
+    this.context.hca.kernel?.destroyChannel(this.number);
     this.context.release();
   }
 }

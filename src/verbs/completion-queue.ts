@@ -62,10 +62,14 @@ export class CompletionQueue extends VerbsObject {
     this.context = context;
     this.channel = channel;
     this.cqContext = options.cqContext;
-    this.cq = handle('ibv_create_cq', context.hca.createCq(cqe));
+    this.cq = handle('ibv_create_cq', context.hca.createCq(cqe, channel?.number));
     this.#what = `completion on CQ ${this.cq.number} of ${context.deviceName}`;
     this.cq.onEntry = (visiblePs) => this.#wakeSpinner(visiblePs);
-    if (channel !== null) this.cq.onEvent = (atPs) => channel.mailbox.push(atPs, this);
+    if (channel !== null) {
+      const deliver = (atPs: Ps) => channel.mailbox.push(atPs, this);
+      if (context.hca.deliverEvents !== undefined) context.hca.deliverEvents(this.cq, deliver);
+      else this.cq.onEvent = deliver;
+    }
     context.register(this.cq, { kind: 'cq', cq: this });
     channel?.retain();
     context.retain();
@@ -127,7 +131,9 @@ export class CompletionQueue extends VerbsObject {
     const { thread, profile, interrupts, hca } = this.context;
     thread.spend(profile.armPs);
     // Kernel code is ahead of the adapter within an item, and has no second look after arming: what comes meanwhile is an event, too (IB_CQ_REPORT_MISSED_EVENTS).
-    this.cq.arm(solicitedOnly, interrupts === null ? thread.nowPs : hca.loop.nowPs);
+    const atPs = interrupts === null ? thread.nowPs : hca.loop.nowPs;
+    if (hca.armCq !== undefined) hca.armCq(this.cq, solicitedOnly, atPs);
+    else this.cq.arm(solicitedOnly, atPs);
   }
 
   /**

@@ -2,8 +2,9 @@
  * An opened device (`struct ibv_context`): queries, and the root of every other object. One context belongs to one thread of one program:
  * what its calls cost is spent on that thread's clock.
  */
-import type { Hca, HcaPortConfig, HcaProfile, NodeMemory } from '../hca/index.ts';
+import type { HcaPortConfig, HcaProfile, NodeMemory } from '../hca/index.ts';
 import type { SimThread } from '../sim/index.ts';
+import type { Adapter } from './adapter.ts';
 import { type AsyncEvent, AsyncEvents, type Reportable } from './async-event.ts';
 import { CompletionChannel } from './completion-channel.ts';
 import { CompletionQueue, type CreateCqOptions } from './completion-queue.ts';
@@ -28,7 +29,7 @@ export class Context extends VerbsObject {
   /** `ibv_get_device_guid`. */
   readonly deviceGuid: bigint;
   /** @internal */
-  readonly hca: Hca;
+  readonly hca: Adapter;
   /** @internal Whom calls cost time. */
   readonly thread: VerbsThread;
   /** @internal Who calls handlers; null for a program, which waits. */
@@ -43,7 +44,7 @@ export class Context extends VerbsObject {
   readonly #pathSl: PathSl;
 
   /** @internal Use `openContext` or `openKernelContext`. */
-  constructor(hca: Hca, thread: VerbsThread, pathSl: PathSl, interrupts: Interrupts | null = null) {
+  constructor(hca: Adapter, thread: VerbsThread, pathSl: PathSl, interrupts: Interrupts | null = null) {
     super('ibv_close_device', 'device context');
     this.hca = hca;
     this.thread = thread;
@@ -59,13 +60,16 @@ export class Context extends VerbsObject {
   /** `ibv_query_device`. */
   queryDevice(): DeviceAttr {
     this.spendControl('ibv_query_device');
+    this.hca.kernel?.queryDevice();
     return describeDevice(this.hca.config);
   }
 
   /** `ibv_query_port`; `portNum` counts from 1. Throws EINVAL for a port that the device does not have. */
   queryPort(portNum: number): PortAttr {
     this.spendControl('ibv_query_port');
-    return describePort(this.port('ibv_query_port', portNum), this.hca.counters);
+    const port = this.port('ibv_query_port', portNum);
+    this.hca.kernel?.queryPort(portNum);
+    return describePort(port, this.hca.counters);
   }
 
   /** `ibv_query_gid`: throws EINVAL outside the table. */
@@ -78,12 +82,14 @@ export class Context extends VerbsObject {
     this.spendControl(verb);
     const port = this.port(verb, portNum);
     if (!(index >= 0 && index < GID_TABLE_LENGTH)) throw new VerbsError(verb, 'EINVAL', `the GID table has no entry ${index}`);
+    this.hca.kernel?.queryGid(portNum, index);
     return { gid: makeGid(port.gidPrefix, port.portGuid), gidIndex: index, portNum, gidType: 0, ndevIfindex: 0 };
   }
 
   /** `ibv_query_gid_table`: every entry of every port. */
   queryGidTable(): GidEntry[] {
     this.spendControl('ibv_query_gid_table');
+    for (const { portNumber } of this.hca.config.ports) this.hca.kernel?.queryGid(portNumber, 0);
     return this.hca.config.ports.map((port) => ({
       gid: makeGid(port.gidPrefix, port.portGuid),
       gidIndex: 0,
@@ -98,6 +104,7 @@ export class Context extends VerbsObject {
     this.spendControl('ibv_query_pkey');
     const pkey = this.port('ibv_query_pkey', portNum).pkeys[index];
     if (pkey === undefined) throw new VerbsError('ibv_query_pkey', 'EINVAL', `the P_Key table has no entry ${index}`);
+    this.hca.kernel?.queryPkey(portNum, index);
     return pkey;
   }
 
@@ -106,6 +113,7 @@ export class Context extends VerbsObject {
     this.spendControl('ibv_get_pkey_index');
     const index = this.port('ibv_get_pkey_index', portNum).pkeys.indexOf(pkey);
     if (index < 0) throw new VerbsError('ibv_get_pkey_index', 'ENOENT', `the P_Key table does not hold 0x${pkey.toString(16)}`);
+    this.hca.kernel?.queryPkey(portNum, index);
     return index;
   }
 
@@ -228,6 +236,6 @@ export class Context extends VerbsObject {
 }
 
 /** `ibv_open_device`: a context of `hca` for the program that runs on `thread`. `pathSl` answers for the subnet administrator; without it any SL will do. */
-export function openContext(hca: Hca, thread: SimThread, pathSl: PathSl = () => undefined): Context {
+export function openContext(hca: Adapter, thread: SimThread, pathSl: PathSl = () => undefined): Context {
   return new Context(hca, thread, pathSl);
 }

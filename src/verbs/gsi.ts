@@ -9,7 +9,6 @@ import {
   ATTR_STATE,
   type CqContext,
   GRH_BYTES,
-  type Hca,
   QKEY_GSI,
   QPN_GSI,
   QPS_INIT,
@@ -20,6 +19,7 @@ import {
 } from '../hca/index.ts';
 import { assert, type Ps } from '../sim/index.ts';
 import { MAD_BYTES } from '../wire/index.ts';
+import type { Adapter, MadPort } from './adapter.ts';
 import { Access, Opcode, SendFlags, WcOpcode, WcStatus } from './enums.ts';
 import { handle, throwErrno } from './errors.ts';
 import type { Timers } from './timers.ts';
@@ -47,9 +47,9 @@ export type MadHandler = (bytes: Uint8Array, from: MadSource, atPs: Ps) => void;
 const DEPTH = 64;
 const SLOT_BYTES = GRH_BYTES + MAD_BYTES;
 
-export class Gsi {
+export class Gsi implements MadPort {
   readonly portNum: number;
-  readonly #hca: Hca;
+  readonly #hca: Adapter;
   readonly #timers: Timers;
   readonly #qp: QpContext;
   readonly #cq: CqContext;
@@ -63,7 +63,7 @@ export class Gsi {
   readonly #backlog: { readonly bytes: Uint8Array; readonly to: MadTarget }[] = [];
   readonly #freeSlots = Array.from({ length: DEPTH }, (_, i) => DEPTH - 1 - i);
 
-  constructor(hca: Hca, portNum: number, timers: Timers) {
+  constructor(hca: Adapter, portNum: number, timers: Timers) {
     this.#hca = hca;
     this.portNum = portNum;
     this.#timers = timers;

@@ -17,12 +17,14 @@
  *   cm-session           one connection of an id: messages ↔ events; `cm-route` what its queue pair is set to
  *   cm-verbs             rdma_post_send and its kind
  *   cm-agent             the kernel's side: `cm-connection` the state machine (`cm-states` its vocabulary), `cm-sidr` datagram services, `gsi` QP1, `timers`
+ *   adapter              what verbs need of an adapter: the hardware, or a guest's driver in front of it
  * Small things
  *   enums, enum-strings, rates, gid, device-attr, errors, mailbox, verbs-object
  *   program              what a program is and what it is given
  */
+export type { Adapter, KernelCalls, MadPort } from './adapter.ts';
 export { AddressHandle, type AhAttr, type GlobalRoute } from './address-handle.ts';
-export type { AsyncEvent } from './async-event.ts';
+export { type AsyncEvent, type AsyncEventListener, listenAsync } from './async-event.ts';
 export * from './cm-address.ts';
 export { CmAgent, type CmListener, cmAgentOf } from './cm-agent.ts';
 export { RdmaEventChannel } from './cm-channel.ts';
@@ -30,7 +32,18 @@ export { CmConnection } from './cm-connection.ts';
 export { RdmaId } from './cm-id.ts';
 export type { RdmaIdState } from './cm-id-core.ts';
 export { createRdmaCm, type IdQpOptions, type RdmaAddrInfo, RdmaCm } from './cm-manager.ts';
-export { ackTimeoutCode, noPath, pathAddress, requestAddress, requestPath } from './cm-route.ts';
+export {
+  ackTimeoutCode,
+  applyReply,
+  type CmRoute,
+  moveToError,
+  moveToInit,
+  moveToRts,
+  noPath,
+  pathAddress,
+  requestAddress,
+  requestPath,
+} from './cm-route.ts';
 export type { CmOwner, CmPeer, CmState } from './cm-states.ts';
 export * from './cm-types.ts';
 export * from './cm-verbs.ts';

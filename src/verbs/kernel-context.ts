@@ -4,8 +4,8 @@
  *
  * All calls are made within an item of the CPU. An armed queue's event is an interrupt; the handler runs as an item after it, polls until nothing is left and arms again.
  */
-import type { Hca } from '../hca/index.ts';
 import { assert, type KernelCpu, type Ps, type Waiter } from '../sim/index.ts';
+import type { Adapter } from './adapter.ts';
 import { Context, type PathSl } from './context.ts';
 import { Timers } from './timers.ts';
 import type { Interrupts, VerbsThread } from './verbs-thread.ts';
@@ -51,7 +51,7 @@ class KernelInterrupts implements Interrupts {
   readonly #cpu: KernelCpu;
   readonly #timers: Timers;
 
-  constructor(hca: Hca, cpu: KernelCpu) {
+  constructor(hca: Adapter, cpu: KernelCpu) {
     this.#cpu = cpu;
     this.#timers = new Timers(hca.loop, hca.entity);
   }
@@ -62,6 +62,6 @@ class KernelInterrupts implements Interrupts {
 }
 
 /** A context of `hca` for kernel code on `cpu`. `pathSl` answers for the subnet administrator; without it any SL will do. */
-export function openKernelContext(hca: Hca, cpu: KernelCpu, pathSl: PathSl = () => undefined): Context {
+export function openKernelContext(hca: Adapter, cpu: KernelCpu, pathSl: PathSl = () => undefined): Context {
   return new Context(hca, new KernelThread(cpu), pathSl, new KernelInterrupts(hca, cpu));
 }

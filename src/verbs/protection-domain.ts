@@ -5,7 +5,7 @@
 import { AddressHandle, type AhAttr, checkAddress, toAddressVector } from './address-handle.ts';
 import type { Context } from './context.ts';
 import { MwType, WcFlags } from './enums.ts';
-import { VerbsError } from './errors.ts';
+import { throwErrno, VerbsError } from './errors.ts';
 import { gidsEqual, isMulticastGid } from './gid.ts';
 import { MemoryRegion, MemoryWindow, type Registrable } from './memory.ts';
 import { type CreateQpOptions, QueuePair } from './queue-pair.ts';
@@ -70,8 +70,15 @@ export class ProtectionDomain extends VerbsObject {
     this.requireOpen('ibv_create_ah');
     const vector = toAddressVector(attr);
     checkAddress('ibv_create_ah', context, attr);
+    const { kernel } = context.hca;
     context.countUp('ibv_create_ah', 'ah', context.profile.maxAh);
-    return new AddressHandle(this, vector, () => context.counts.ah--);
+    const number = kernel?.createAh(this.handle, vector) ?? 0;
+    if (number < 0) context.counts.ah--;
+    throwErrno('ibv_create_ah', Math.max(0, -number));
+    return new AddressHandle(this, vector, () => {
+      kernel?.destroyAh(number);
+      context.counts.ah--;
+    });
   }
 
   /**
@@ -83,7 +90,7 @@ export class ProtectionDomain extends VerbsObject {
 
   protected override destroyNow(): void {
     this.context.thread.spend(this.context.profile.controlPs);
-    this.context.hca.deallocPd();
+    this.context.hca.deallocPd(this.handle);
     this.context.counts.pd--;
     this.context.release();
   }

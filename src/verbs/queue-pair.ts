@@ -110,6 +110,7 @@ export class QueuePair<T extends Transport = Transport> extends VerbsObject {
     this.context.spendControl('ibv_query_qp');
     this.requireOpen('ibv_query_qp');
     const { qp, cap } = this;
+    this.context.hca.kernel?.queryQp(qp);
     const state = qp.state as QpState;
     return {
       qpState: state,

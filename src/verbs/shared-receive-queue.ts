@@ -79,6 +79,7 @@ export class SharedReceiveQueue extends VerbsObject {
   query(): SrqAttr {
     this.context.spendControl('ibv_query_srq');
     this.requireOpen('ibv_query_srq');
+    this.context.hca.kernel?.querySrq(this.srq);
     const { queue, limit } = this.srq;
     return { maxWr: queue.capacity, maxSge: queue.maxSge, srqLimit: limit };
   }

@@ -1,7 +1,8 @@
 /**
  * Beside the hot path of posting: memory windows, why a work request was refused, and the marks of a traced run.
  */
-import type { BindRequest, Hca, QpContext, SendWorkRequest } from '../hca/index.ts';
+import type { BindRequest, QpContext, SendWorkRequest } from '../hca/index.ts';
+import type { Adapter } from './adapter.ts';
 import { Access, MwType, QpState, SendFlags } from './enums.ts';
 import { qpStateStr, wrOpcodeStr } from './enum-strings.ts';
 import { Errno, throwErrno, VerbsError } from './errors.ts';
@@ -50,7 +51,7 @@ function reasonOf(qp: AnyQueuePair, wr: RawSendRequest, errno: number): string {
 }
 
 /** Marks the beginning and end of posting the last `count` work requests in a traced run. */
-export function stampPost(hca: Hca, qp: QpContext, count: number, beginPs: number, endPs: number): void {
+export function stampPost(hca: Adapter, qp: QpContext, count: number, beginPs: number, endPs: number): void {
   const last = hca.lastMessage(qp);
   for (let message = last - count + 1; message <= last; message++) {
     hca.trace?.stamp(message, 'post-begin', beginPs);
