@@ -16,6 +16,8 @@
  * xenstore and xenbus
  *   xenstore/*                                      the store, its wire protocol and rings, xenstored in dom0
  *   xenbus-*                                        devices and their drivers on top of it
+ * Toolstack
+ *   toolstack/*                                     guests described (xl.cfg), made, changed and ended; its own door
  */
 export * from './account.ts';
 export * from './domain.ts';
@@ -36,3 +38,4 @@ export * from './xenstore/daemon.ts';
 export * from './xenstore/ring-transport.ts';
 export type * from './xenstore/transport.ts';
 export * from './xenstore/wire.ts';
+export * from './toolstack/index.ts';
