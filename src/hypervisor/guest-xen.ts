@@ -86,6 +86,8 @@ export interface GuestXen {
   // The rest of the door.
   /** XENMEM_decrease_reservation of one page each: the pfns have no frame afterwards. */
   releasePages(cpu: KernelCpu, pfns: readonly number[]): number;
+  /** XENMEM_populate_physmap: new frames under pfns that have none. How many got one, from the first on. */
+  populatePages(cpu: KernelCpu, pfns: readonly number[]): number;
   /** Puts a machine frame that the domain owns (it came by transfer) under a pfn. */
   mapOwnFrame(cpu: KernelCpu, pfn: number, mfn: number): number;
   /** SCHEDOP_shutdown. `reason`: SHUTDOWN_*. */
