@@ -254,6 +254,44 @@ describe('the coordinator', () => {
     expect(make({ peerPs: 1 })).toThrow('must not be faster');
   });
 
+  it('ends at a horizon that is the same for any placement, once all ranks are through', () => {
+    // Parties that never fall idle: each ticks every 7 ps; rank r is through at its own time.
+    const ends = [3000, 12_345];
+    const run = (groupOf: readonly number[]) => {
+      const counts = ends.map(() => 0);
+      const groups = Math.max(...groupOf) + 1;
+      const parties = Array.from({ length: groups }, (_, g): GroupParty => {
+        const own = groupOf.flatMap((group, rank) => (group === g ? [rank] : []));
+        let next = 0;
+        const said: GroupMessage[] = [];
+        return {
+          get nextPs() {
+            return next;
+          },
+          waitsForRoom: false,
+          outbox: new RecordBatch(1),
+          begin(limitPs) {
+            for (; next < limitPs; next += 7)
+              for (const rank of own) {
+                counts[rank] = (counts[rank] as number) + 1;
+                const isEnd = next >= (ends[rank] as number) && next - 7 < (ends[rank] as number);
+                if (isEnd) said.push({ kind: 'finished', timePs: next, rank });
+              }
+          },
+          finish: () => true,
+          takeMessages: () => said.splice(0),
+        };
+      });
+      const cut = { toFabricPs: 100, toGroupPs: 50, peerPs: 1000, groupOfRank: groupOf, untilPs: NEVER, horizonPs: 5000 };
+      const coordinator = new Coordinator(new FakeFabric(groupOf, groups), parties, cut);
+      for (let turns = 0; coordinator.round() !== 'idle'; turns++) expect(turns).toBeLessThan(10_000);
+      return { counts, nowPs: coordinator.nowPs, finished: coordinator.finished.length };
+    };
+    const together = run([0, 0]);
+    expect(together).toEqual({ counts: [Math.ceil(15_000 / 7), Math.ceil(15_000 / 7)], nowPs: 15_000, finished: 2 });
+    expect(run([0, 1])).toEqual(together);
+  });
+
   it('hands out messages by arrival, then by sender, and ends at the first failure', () => {
     const seen: string[] = [];
     const failure = { kind: 'failure' as const, error: { name: 'Error', message: 'broken', stack: '' } };
