@@ -1,6 +1,17 @@
 /**
- * net: network devices and protocol stacks. Imports sim, wire, verbs.
+ * net: network devices, protocol stacks, and sockets for programs. Imports sim, wire, verbs.
  *
- *   device   what a network device is
+ *   device       what a network device is;  ethernet  frames;  arp, neighbour  link addresses of neighbours
+ *   stack        the IPv4 stack of one kernel: interface (a device in it), routes, path-mtu, reassembly, forward (routing), offload (what a device leaves to do)
+ *   icmp, icmp-message, icmp-errno  echo and errors;  udp, ports
+ *   bridge       a learning bridge, for the vifs of a host
+ *   costs        what all that costs in CPU time;  bytes, ipv4  fields, addresses, checksums
  */
+export * from './bridge.ts';
+export * from './bytes.ts';
+export * from './costs.ts';
 export type * from './device.ts';
+export * from './ethernet.ts';
+export * from './offload.ts';
+export * from './socket-types.ts';
+export * from './stack.ts';
