@@ -4,6 +4,9 @@
  * The path is walked backwards from the end of the iteration: what woke the program at its node was a packet that arrived, or the completion of its own request;
  * that goes back through stages and hops to the post of some message at some node; if that post is later than the iteration's beginning, that node's program was
  * woken by something earlier, and so on. All moments on the path are in one order of time, so the differences add up to the iteration exactly.
+ *
+ * A message that goes through kernels (`path: 'kernel'`: sockets, split drivers) has no such chain of wakes. There, one message is under way at a time, and whatever is marked between
+ * the iteration's ends, by kernels, adapters or the fabric, ends the stage that went before it.
  */
 import type { Fabric } from '../fabric/index.ts';
 import type { Ps } from '../sim/index.ts';
@@ -72,6 +75,9 @@ export class BreakdownBuilder {
   /** Request packet → response packet. */
   readonly #answerOf = new Map<string, string>();
   readonly #iterations: Iteration[] = [];
+  readonly #marks: Moment[] = [];
+  /** Marks of kernels and moments of packets, in order of time; made when first needed. */
+  #kernelMoments: readonly Moment[] | null = null;
   /** Per node, in order of time: messages that came, and answers to READs and atomics. */
   readonly #wakes = new Map<string, Wake[]>();
   /** Per node, in order of time: completions of its own sends and writes. A program is taken to wait for these only if nothing came. */
@@ -99,7 +105,7 @@ export class BreakdownBuilder {
     return [...bySize.values()].map((iterations) => {
       const sorted = [...iterations].sort((a, b) => a.endPs - a.beginPs - (b.endPs - b.beginPs) || a.beginPs - b.beginPs);
       const median = sorted[(sorted.length - 1) >> 1] as Iteration;
-      const stages = this.#stagesOf(median);
+      const stages = median.path === 'kernel' ? this.#kernelStages(median) : this.#stagesOf(median);
       return {
         messageBytes: median.bytes,
         reportedPs: (median.endPs - median.beginPs) / median.divisor,
@@ -111,6 +117,7 @@ export class BreakdownBuilder {
 
   #take(entry: TraceEntry): void {
     if (entry.kind === 'iteration') this.#iterations.push(entry);
+    else if (entry.kind === 'mark') this.#marks.push({ timePs: entry.timePs, name: entry.stage, where: entry.node });
     else if (entry.kind === 'stamp')
       this.#message(entry.node, entry.message).stamps.push({ timePs: entry.timePs, name: entry.stage, where: entry.node });
     else if (entry.kind === 'packet') {
@@ -201,8 +208,37 @@ export class BreakdownBuilder {
     });
   }
 
+  #kernelStages({ node, beginPs, endPs }: Iteration): BreakdownStage[] {
+    this.#kernelMoments ??= inOrder([
+      ...this.#marks,
+      ...[...this.#messageOfPacket].flatMap(([packet, message]) => this.#carriedPath(message, packet)),
+    ]);
+    const path = this.#kernelMoments.filter(({ timePs }) => timePs > beginPs && timePs <= endPs);
+    const stages = [
+      ...intervals(path, beginPs),
+      { name: 'program', where: node, durationPs: endPs - (path.at(-1)?.timePs ?? beginPs) },
+    ];
+    return stages.filter((stage) => stage.durationPs > 0);
+  }
+
+  /** A packet from its post to its arrival; nothing for one that did not arrive. */
+  #carriedPath(message: Message, packet: string): Moment[] {
+    const arrival = this.#arrivals.get(packet);
+    return arrival?.stages.some((stage) => AFTERWARDS.has(stage.name)) ? this.#deliveredPath(message, packet, arrival) : [];
+  }
+
+  /** From what woke a program to what it did next; kernels that had a part in it (an event, a wait for a CPU) are named. */
+  #awake(node: string, fromPs: Ps, toPs: Ps): BreakdownStage[] {
+    const marks = inOrder(
+      this.#marks.filter(({ timePs, where }) => timePs > fromPs && timePs <= toPs && where.split('/', 1)[0] === node),
+    );
+    const last = { name: 'poll and program', where: node, durationPs: toPs - (marks.at(-1)?.timePs ?? fromPs) };
+    return [...intervals(marks, fromPs), last];
+  }
+
   #stagesOf(iteration: Iteration): BreakdownStage[] {
-    let node = iteration.node;
+    // Adapters are the node's, whichever of its systems the program runs on.
+    let node = iteration.node.split('/', 1)[0] as string;
     let cursor = iteration.endPs;
     const stages: BreakdownStage[] = [];
     while (cursor > iteration.beginPs) {
@@ -212,7 +248,7 @@ export class BreakdownBuilder {
       if (wake === null) break;
       const path = wake.filter((moment) => moment.timePs > iteration.beginPs);
       const final = path.at(-1) as Moment;
-      stages.unshift({ name: 'poll and program', where: node, durationPs: cursor - final.timePs });
+      stages.unshift(...this.#awake(node, final.timePs, cursor));
       const first = wake[0] as Moment;
       const start = Math.max(first.timePs, iteration.beginPs);
       stages.unshift(...intervals(path, start));

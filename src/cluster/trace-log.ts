@@ -44,6 +44,7 @@ export type TraceEntry =
       readonly endPs: Ps;
       readonly bytes: number;
       readonly divisor: number;
+      readonly path: 'verbs' | 'kernel';
     };
 
 export class TraceLog {
@@ -67,9 +68,9 @@ export class TraceLog {
 
   /** The marks of a program. */
   marksOf(node: string, thread: SimThread): TraceMarks {
-    const open = new Map<number, { beginPs: Ps; bytes: number; divisor: number }>();
+    const open = new Map<number, { beginPs: Ps; bytes: number; divisor: number; path: 'verbs' | 'kernel' }>();
     return {
-      begin: (id, { bytes, divisor }) => void open.set(id, { beginPs: thread.nowPs, bytes, divisor }),
+      begin: (id, { bytes, divisor, path = 'verbs' }) => void open.set(id, { beginPs: thread.nowPs, bytes, divisor, path }),
       end: (id) => {
         const begun = open.get(id);
         if (begun === undefined) return;

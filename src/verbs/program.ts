@@ -52,8 +52,11 @@ export interface Peers {
 
 /** Marks for the breakdown of a latency into stages; they do nothing when no breakdown is asked for. */
 export interface TraceMarks {
-  /** An iteration with messages of `bytes` bytes begins; `id` counts them. What is reported as latency is the time to `end`, divided by `divisor`. */
-  begin(id: number, what: { readonly bytes: number; readonly divisor: 1 | 2 }): void;
+  /**
+   * An iteration with messages of `bytes` bytes begins; `id` counts them. What is reported as latency is the time to `end`, divided by `divisor`. `path`: `verbs` (default) where the
+   * message goes from adapter to adapter, `kernel` where it goes through sockets; of the second kind one may be under way at a time.
+   */
+  begin(id: number, what: { readonly bytes: number; readonly divisor: 1 | 2; readonly path?: 'verbs' | 'kernel' }): void;
   end(id: number): void;
 }
 
