@@ -4,17 +4,56 @@
  */
 import type * as z from 'zod';
 import { didYouMean, type IssueList, type Place, show } from './issue.ts';
+import { salvage } from './salvage.ts';
 import { type TopologyFile, topologySchemas } from './schema.ts';
 
 type ZodIssue = z.core.$ZodIssue;
 
-/** The value as a file's content; throws `TopologyError` with every misfit. */
+/** Rounds of taking out what does not fit: what stands behind a misfit may be another. */
+const MAX_ROUNDS = 3;
+
+/**
+ * The value as a file's content. Every misfit becomes an issue; where some of the value fits, that comes back, and issues that may be consequences of the misfits are
+ * silenced from then on. Throws `TopologyError` where nothing is left to look at.
+ */
 export function checkShape(value: unknown, issues: IssueList): TopologyFile {
-  const result = topologySchemas().topologyFile.safeParse(value);
-  if (result.success) return result.data;
-  for (const issue of result.error.issues) report(issue, [], value, issues);
+  const schema = topologySchemas().topologyFile;
+  let rest = value;
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const result = schema.safeParse(rest);
+    if (result.success) return result.data;
+    const before = issues.count;
+    for (const issue of result.error.issues) report(issue, [], rest, issues);
+    if (issues.count === before && round === 0) throw new Error('a refused topology without an issue');
+    const left = salvage(
+      rest,
+      result.error.issues.flatMap((issue) => placesOf(issue, [])),
+    );
+    if (left === null) break;
+    issues.silence(left.silenced);
+    rest = left.value;
+  }
   issues.throwIfAny();
   throw new Error('a refused topology without an issue');
+}
+
+/** Where an issue's misfits stand. */
+function placesOf(issue: ZodIssue, above: Place): Place[] {
+  const place = [...above, ...(issue.path as (string | number)[])];
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => [...place, key]);
+  if (issue.code === 'invalid_union') {
+    const near = nearestMember(issue);
+    if (near !== undefined) return near.flatMap((inner) => placesOf(inner as ZodIssue, place));
+  }
+  return [place];
+}
+
+/** The member of a union that got past the type of the value itself has the telling complaints. */
+function nearestMember(issue: z.core.$ZodIssueInvalidUnion): z.core.$ZodIssue[] | undefined {
+  const near = issue.errors.find((errors) =>
+    errors.every((inner) => inner.path.length > 0 || inner.code === 'unrecognized_keys'),
+  );
+  return near !== undefined && near.length > 0 ? near : undefined;
 }
 
 function report(issue: ZodIssue, above: Place, root: unknown, issues: IssueList): void {
@@ -32,11 +71,8 @@ function report(issue: ZodIssue, above: Place, root: unknown, issues: IssueList)
     return;
   }
   if (issue.code === 'invalid_union') {
-    // The member that got past the type of the value itself has the telling complaints.
-    const near = issue.errors.find((errors) =>
-      errors.every((inner) => inner.path.length > 0 || inner.code === 'unrecognized_keys'),
-    );
-    if (near !== undefined && near.length > 0) {
+    const near = nearestMember(issue);
+    if (near !== undefined) {
       for (const inner of near) report(inner as ZodIssue, place, root, issues);
       return;
     }

@@ -3,7 +3,7 @@
  *
  * - `types.ts`         what a resolved topology is
  * - `load.ts`          the way in: a file, a text or a specification
- * - `document.ts` `schema.ts` `check.ts`   YAML and JSON with positions; the shape of a file; what does not fit it
+ * - `document.ts` `schema.ts` `check.ts` `salvage.ts`   YAML and JSON with positions; the shape of a file; what does not fit it; what is left then
  * - `resolve.ts` `settings.ts` `connect.ts` `members.ts` `faults.ts`   from a file's words to the graph
  * - `generators.ts` `generate-trees.ts` `generate-grids.ts` `plan.ts` `spec.ts`   generated fabrics
  * - `net-records.ts` `link-masks.ts` `import-net.ts`   ibnetdiscover output and ibsim files

@@ -2,6 +2,7 @@
  * How a topology says what is wrong: issues are collected, so that a user sees all of them at once, and thrown together.
  * Also the wording that every message shares: what was found, what is accepted, what was perhaps meant.
  */
+import { isSilenced } from './salvage.ts';
 import type { TopologyIssue } from './types.ts';
 
 /** Everything wrong with one topology, found in one pass. `cluster` and the command line turn it into their own error. */
@@ -38,7 +39,9 @@ export class IssueList {
   readonly #file: string;
   readonly #locate: Locate;
   readonly #seen = new Set<string>();
+  #silenced: readonly Place[] = [];
   #dropped = 0;
+  #unsaid = 0;
 
   constructor(file: string, locate: Locate = () => ({})) {
     this.#file = file;
@@ -50,12 +53,22 @@ export class IssueList {
     return this.#issues.length >= MAX_ISSUES;
   }
 
+  /** Mistakes met so far, silenced ones included: whoever compares two counts wants to know whether anything went wrong in between. */
   get count(): number {
-    return this.#issues.length;
+    return this.#issues.length + this.#unsaid;
+  }
+
+  /** From now on, mistakes at, above or below these places are taken for consequences of those noted, and not noted. */
+  silence(places: readonly Place[]): void {
+    this.#silenced = [...this.#silenced, ...places];
   }
 
   /** Notes a mistake at `place`. */
   add(place: Place, message: string, atKey = false): void {
+    if (this.#silenced.length > 0 && isSilenced(place, this.#silenced)) {
+      this.#unsaid++;
+      return;
+    }
     // A mistake in a range or a default shows in each thing that it covers; it is said once.
     const key = `${place.join('\0')}\0\0${message}`;
     if (this.#seen.has(key)) return;
