@@ -29,10 +29,10 @@ import {
 import { MULTICAST_LIDS, type SubnetPlan } from './subnet-plan.ts';
 
 /** The broadcast group's Q_Key of IPoIB (RFC 4391); groups that rdma_cm joins have that of its datagram queue pairs (`cma_set_qkey`). */
-const BROADCAST_QKEY = 0x0b1b;
+export const BROADCAST_QKEY = 0x0b1b;
 const FIRST_MLID = 0xc000;
 /** What a query of the subnet administrator would cost is paid once, at the start of a connection: 20 us, a MAD there and back. */
-const LOOKUP_PS = 20_000_000;
+export const LOOKUP_PS = 20_000_000;
 /** Packet life of a path: 4.096 us × 2^18, OpenSM's default. */
 const PACKET_LIFE = 18;
 

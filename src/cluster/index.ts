@@ -3,7 +3,8 @@
  *
  * - `types.ts`            what a run is asked for and what it gives back
  * - `load.ts` `lists.ts` `check.ts`   topologies with their profiles, what there is to choose from, what a run would refuse
- * - `run.ts`              one run from its options to its result; `ranks.ts`, `placement.ts`: who runs what, and in which thread; `standstill.ts`: why nothing moves
+ * - `run.ts`              one run from its options to its result; `ranks.ts`, `placement.ts`: who runs what, and in which thread; `standstill.ts`: why nothing moves; `all-mistakes.ts`: what else is wrong
+ * - `places.ts` `host-plan.ts` `machine.ts` `bare-machine.ts`   nodes and guests as places for programs; what hosts have beyond adapters
  * - `traffic.ts`          synthetic traffic on the fabric alone
  * - `run-record.ts`       a run in a file, and its replay
  * - `plan.ts` `subnet-plan.ts` `directory.ts` from a topology to what is built from it

@@ -1,8 +1,9 @@
 /** One run from its options to its result. */
 import { createHash } from 'node:crypto';
 import { createFabric, type Fabric, PayloadPool } from '../fabric/index.ts';
-import { DeadlockError, formatPs, InvariantError, type Ps, ProgramError } from '../sim/index.ts';
+import { ConfigError, DeadlockError, formatPs, InvariantError, type Ps, ProgramError } from '../sim/index.ts';
 import type { Program } from '../verbs/index.ts';
+import { withAllMistakes } from './all-mistakes.ts';
 import { BreakdownBuilder } from './breakdown.ts';
 import type { Coordinator } from './coordinator.ts';
 import { HopLog } from './hop-log.ts';
@@ -39,7 +40,11 @@ const MAX_SLOTS_IN_ALL = 2 ** 18;
  * `DeadlockError` (nothing can move, but programs or packets wait).
  */
 export async function run(options: RunOptions): Promise<RunResult> {
-  return runPrepared(options, await prepareProgram(options.program, options.programArgs));
+  try {
+    return await runPrepared(options, await prepareProgram(options.program, options.programArgs));
+  } catch (error) {
+    throw error instanceof ConfigError ? await withAllMistakes(error, options) : error;
+  }
 }
 
 /** As `run`, with the program in hand: a replay has it in its record. */
