@@ -2,6 +2,7 @@
  * When something about a run is refused, the rest of what the user asked for is looked at too, so that all mistakes are told in one go.
  * The stages of a run stop at the first that fails; this tries each of them by itself. It costs nothing in a run without mistakes.
  */
+import { findProgram } from '../programs/index.ts';
 import { ConfigError, type Issue } from '../sim/index.ts';
 import { parseFaults } from './load.ts';
 import { planHosts } from './host-plan.ts';
@@ -31,7 +32,8 @@ export async function withAllMistakes(first: ConfigError, options: RunOptions): 
   const { topology, programArgs, faults, captures, placement = 'pool', workers } = options;
   const source = await attempt(() => prepareProgram(options.program, programArgs));
   // A program whose options are wrong still has its roles.
-  const known = source ?? (options.program.kind === 'builtin' ? options.program : undefined);
+  const { program: asked } = options;
+  const known = source ?? (asked.kind === 'builtin' && findProgram(asked.name) !== undefined ? asked : undefined);
   const program = known && (await attempt(() => loadProgram(known)));
   const ranks = program && (await attempt(() => chooseRanks(topology, program.meta.roles === 'client-server', options)));
   const nodes = [...new Set(ranks?.map((place) => place.node) ?? [0])];
