@@ -12,6 +12,7 @@ export * from './bytes.ts';
 export * from './costs.ts';
 export type * from './device.ts';
 export * from './ethernet.ts';
+export * from './ipoib/index.ts';
 export * from './offload.ts';
 export * from './socket-types.ts';
 export * from './stack.ts';

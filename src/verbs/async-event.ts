@@ -64,12 +64,14 @@ export class AsyncEvents implements AsyncEventListener {
   readonly #mailbox: Mailbox<AsyncEvent>;
   readonly #owners = new Map<object, Reportable>();
   readonly #unacknowledged = new Set<AsyncEvent>();
-  #handler: ((event: AsyncEvent) => void) | null = null;
-  #interrupts: Interrupts | null = null;
+  /** Of a kernel context: each is called with every event, which then is not kept. */
+  readonly handlers = new Set<(event: AsyncEvent) => void>();
+  readonly #interrupts: Interrupts | null;
 
   constructor(context: Context) {
     const { interruptPs, controlPs } = context.profile;
     this.#hca = context.hca;
+    this.#interrupts = context.interrupts;
     this.#mailbox = new Mailbox<AsyncEvent>(
       context.thread,
       `asynchronous event of ${context.deviceName}`,
@@ -81,12 +83,6 @@ export class AsyncEvents implements AsyncEventListener {
 
   get pending(): number {
     return this.#mailbox.length;
-  }
-
-  /** From now on events go to `handler` and are not kept. */
-  setHandler(handler: ((event: AsyncEvent) => void) | null, interrupts: Interrupts): void {
-    this.#handler = handler;
-    this.#interrupts = interrupts;
   }
 
   /** Events about the adapter's `element` are about `object`. */
@@ -126,7 +122,7 @@ export class AsyncEvents implements AsyncEventListener {
     this.#interrupts.raise(atPs, () => {
       // The object may have been destroyed since.
       const object = event.qp ?? event.cq ?? event.srq;
-      if (object?.isClosed !== true) this.#handler?.(event);
+      if (object?.isClosed !== true) for (const handler of this.handlers) handler(event);
     });
   }
 

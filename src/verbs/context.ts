@@ -171,10 +171,15 @@ export class Context extends VerbsObject {
    * Kernel contexts: `handler` is called for each asynchronous event, in an item after the event's interrupt, and nothing has to be acknowledged
    * (`ib_register_event_handler` and the `event_handler` of objects). Throws EINVAL for a program's context.
    */
-  setAsyncHandler(handler: ((event: AsyncEvent) => void) | null): void {
+  addAsyncHandler(handler: (event: AsyncEvent) => void): void {
     this.requireOpen('ib_register_event_handler');
     if (this.interrupts === null) throw new VerbsError('ib_register_event_handler', 'EINVAL', 'only kernel code has handlers');
-    this.#events.setHandler(handler, this.interrupts);
+    this.#events.handlers.add(handler);
+  }
+
+  /** Takes a handler away again. */
+  removeAsyncHandler(handler: (event: AsyncEvent) => void): void {
+    this.#events.handlers.delete(handler);
   }
 
   /** Zeroed memory of the node, at a simulated address of its own (`addressOf`), as `posix_memalign` gives: page-aligned. */

@@ -1,6 +1,6 @@
 /**
  * Verbs for kernel code (Linux's `ib_*` calls): the same objects as a program's, but what calls cost is spent on a `KernelCpu`, cause `verbs`, and there are
- * no waits. Completion queues call handlers (`CompletionQueue.setHandler`, the `comp_handler` of `ib_create_cq`), and so does the device (`Context.setAsyncHandler`).
+ * no waits. Completion queues call handlers (`CompletionQueue.setHandler`, the `comp_handler` of `ib_create_cq`), and so does the device (`Context.addAsyncHandler`).
  *
  * All calls are made within an item of the CPU. An armed queue's event is an interrupt; the handler runs as an item after it, polls until nothing is left and arms again.
  */

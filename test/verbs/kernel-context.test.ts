@@ -136,7 +136,7 @@ describe('verbs of kernel code', () => {
     const [{ cpu, ctx }] = kernels(wire);
     const types: number[] = [];
     cpu.exec(0, 'boot', () => {
-      ctx.setAsyncHandler((event) => types.push(event.eventType));
+      ctx.addAsyncHandler((event) => types.push(event.eventType));
       const pd = ctx.allocPd();
       const srq = pd.createSrq({ maxWr: 4, maxSge: 1 });
       const mr = pd.regMr(4096, Access.LOCAL_WRITE);
@@ -166,7 +166,7 @@ describe('verbs of kernel code', () => {
     expect(tried).toBe(true);
     await runAlone(async ({ ctx: program }) => {
       expect(() => program.createCq({ cqe: 4 }).setHandler(() => undefined)).toThrow(VerbsError);
-      expect(() => program.setAsyncHandler(() => undefined)).toThrow(VerbsError);
+      expect(() => program.addAsyncHandler(() => undefined)).toThrow(VerbsError);
     });
   });
 });
