@@ -87,6 +87,8 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
     'node:crypto',
     'node:fs',
     'node:module',
+    // Sockets for real tools.
+    'node:net',
     'node:os',
     'node:path',
     'node:url',

@@ -12,3 +12,15 @@ export * from './guest-config.ts';
 export { parseRate } from './vif-rate.ts';
 export { formatXlIssues, parseXlConfig, XL_KEYS, type XlConfigOptions, type XlConfigResult } from './xl-cfg.ts';
 export { xlCreateJson } from './xl-json.ts';
+export { CONTROL_LAYOUTS, CONTROL_NUMBERS } from './control-abi.ts';
+export { controlHypercall } from './control.ts';
+export type { ClientMemory } from './control-bytes.ts';
+export {
+  type DomainView,
+  domainFlags,
+  type HostView,
+  type SchedulerView,
+  type VcpuView,
+  type VifView,
+  type XenVersion,
+} from './host-view.ts';

@@ -6,6 +6,7 @@ import type { RateLimit } from './guest-config.ts';
 
 const DEFAULT_INTERVAL_US = 50_000;
 const MAX_U32 = 0xffff_ffff;
+const MAX_U64 = (1n << 64n) - 1n;
 const FACTOR: Readonly<Record<string, number>> = { G: 1e9, M: 1e6, K: 1e3 };
 const INTERVAL_FACTOR: Readonly<Record<string, number>> = { us: 1, u: 1, ms: 1e3, m: 1e3, s: 1e6, '': 1e6 };
 
@@ -36,5 +37,7 @@ export function parseRate(text: string): RateLimit | string {
   if (!(intervalUs > 0 && intervalUs <= MAX_U32)) return fault(text, `accepted are intervals from 1 us to ${MAX_U32} us`);
   const scaled = BigInt(amount) * BigInt(FACTOR[rate[2]!] ?? 1);
   const bytesPerSecond = rate[3] === 'b' ? scaled / 8n : scaled;
+  if (bytesPerSecond > MAX_U64 / BigInt(intervalUs))
+    return fault(text, 'accepted are rates whose product with the interval in us has 64 bits');
   return { bytesPerInterval: Number((bytesPerSecond * BigInt(intervalUs)) / 1_000_000n), intervalUs };
 }

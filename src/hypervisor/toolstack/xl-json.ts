@@ -29,7 +29,8 @@ function uuidOf(text: string): string {
 function affinity(cpus: string | readonly string[] | undefined, vcpus: number, topology: CpuTopology): Json[] | undefined {
   if (cpus === undefined || vcpus === 0) return undefined;
   const texts = typeof cpus === 'string' ? Array.from({ length: vcpus }, () => cpus) : cpus.slice(0, vcpus);
-  const bits = { ...topology, pcpus: bitmapBits(topology.pcpus) };
+  const nodes = topology.nodes ?? [Array.from({ length: topology.pcpus }, (_, cpu) => cpu)];
+  const bits = { nodes, pcpus: bitmapBits(topology.pcpus) };
   return texts.map((text) => resolveCpus(text, bits));
 }
 
