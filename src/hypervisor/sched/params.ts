@@ -11,7 +11,7 @@ const MS = 1000 * US;
 
 /** A domain's parameters. */
 export interface DomainParams {
-  /** credit, credit2, sedf (0: period and slice count): share relative to other domains'; 1 … 65535. */
+  /** credit, credit2: share relative to other domains'; 1 … 65535. */
   readonly weight: number;
   /** credit, credit2: per cent of one pCPU that the domain may use at most; 0 for no limit. */
   readonly cap: number;
@@ -21,7 +21,7 @@ export interface DomainParams {
   readonly latencyPs: Ps;
   /** sedf: may use time that is left over. */
   readonly extraTime: boolean;
-  /** sedf: weight; 0 where period and slice are given. */
+  /** sedf: weight; 0 where period and slice are given. With a period of 0 it counts for extra time only. */
   readonly sedfWeight: number;
   /** bvt: virtual time advances by this each 100 us of CPU time: an inverse weight. */
   readonly mcuAdvance: number;
@@ -46,6 +46,11 @@ export const DEFAULT_DOMAIN_PARAMS: DomainParams = {
   warpLimitPs: 2000 * MS,
   unwarpLimitPs: 1000 * MS,
 };
+
+/** What a domain starts with: SEDF guarantees domain 0 three quarters of a pCPU. */
+export function defaultParams(domid: number): DomainParams {
+  return domid === 0 ? { ...DEFAULT_DOMAIN_PARAMS, periodPs: 20 * MS, slicePs: 15 * MS } : DEFAULT_DOMAIN_PARAMS;
+}
 
 /** The machine's parameters. */
 export interface MachineParams {

@@ -25,6 +25,8 @@ export interface RunstateInfo {
 export interface UnitRunner {
   /** The unit has a pCPU from now on. `switchPs` and `coldPs` pass first: the context switch, and caches that another domain has filled. */
   started(switchPs: Ps, coldPs: Ps): void;
+  /** The scheduler has looked, and the unit keeps its pCPU. */
+  kept(): void;
   /** It has it no more. */
   stopped(): void;
 }
