@@ -9,7 +9,6 @@ import {
   type AsyncEvent,
   cmAgentOf,
   type CompletionQueue,
-  type Context,
   EventType,
   type MulticastGroup,
   QpState,
@@ -39,22 +38,14 @@ import {
 import { CAUSE, type Link } from './link.ts';
 import { type Neighbour, NeighbourTable } from './neighbours.ts';
 import { transportIsRight } from './offloads.ts';
-import {
-  canOffload,
-  DEFAULT_IPOIB_COSTS,
-  type IpoibCounters,
-  type IpoibMode,
-  type IpoibOptions,
-  newCounters,
-} from './options.ts';
+import { openLink } from './open-link.ts';
+import { canOffload, type IpoibCounters, type IpoibMode, type IpoibOptions, newCounters } from './options.ts';
 import { PollRounds } from './poll-rounds.ts';
 import { CONNECTED_ID, ReceiveConnections } from './receive-connections.ts';
 import { SendConnection, type SendConnectionEvents } from './send-connection.ts';
-import { TransmitRing } from './transmit-ring.ts';
 
 /** Sends outstanding from which on a sender looks for finished ones (`MAX_SEND_CQE` of Linux 2.6). */
 const REAP_FROM = 16;
-const FULL_MEMBER = 0x8000;
 
 export class IpoibDevice implements NetDevice, SendConnectionEvents {
   readonly name: string;
@@ -81,60 +72,33 @@ export class IpoibDevice implements NetDevice, SendConnectionEvents {
   readonly #caAckDelay: number;
   #isUp = false;
   #isOpen = false;
+  /** Connections that are over and still have something posted. */
+  readonly #ending = new Set<SendConnection>();
   /** The ring was full: `onWritable` is owed. */
   #isStopped = false;
 
   /** Makes the device, down. Throws `VerbsError` ENOENT where the port's P_Key table does not hold the partition. */
   constructor(options: IpoibOptions) {
-    const { name, context, cpu, subnet, mode = 'datagram', portNum = 1, sendRing = 128, receiveRing = 256 } = options;
-    const pkey = (options.pkey ?? 0xffff) | FULL_MEMBER;
-    const hasOffload = mode === 'datagram' && canOffload(context.profile.deviceStem);
-    const checksum = options.checksumOffload ?? hasOffload;
+    const { name, context, cpu, mode = 'datagram' } = options;
+    const canCompute = mode === 'datagram' && canOffload(context.profile.deviceStem);
+    const checksum = mode === 'datagram' && (options.checksumOffload ?? canCompute);
     this.name = name;
     this.mode = mode;
-    this.features = { checksum, gso: checksum && (options.largeSend ?? hasOffload) };
-    const portAttr = context.queryPort(portNum);
-    const portMtu = mtuBytes(portAttr.activeMtu) as number;
+    this.features = { checksum, gso: checksum && (options.largeSend ?? canCompute) };
     this.#mtuLimit = options.mtu ?? CONNECTED_MTU;
-    this.#caAckDelay = context.queryDevice().localCaAckDelay;
-    const largeSlots = mode === 'connected' ? receiveRing : 0;
-    this.#receiveCq = context.createCq({ cqe: receiveRing + largeSlots });
-    const pd = context.allocPd();
-    const sendCq = context.createCq({ cqe: sendRing });
-    const tx = new TransmitRing(pd, sendCq, sendRing, mode === 'connected' ? CONNECTED_MTU : datagramMtu(portMtu));
-    const cap = { maxSendWr: sendRing, maxRecvWr: receiveRing, maxSendSge: 1, maxRecvSge: 1, maxInlineData: 0 };
-    const qp = pd.createQp({ type: 'UD', sendCq, recvCq: this.#receiveCq, cap });
-    const gid = context.queryGid(portNum, 0);
-    this.#link = {
-      context,
-      cpu,
-      subnet,
-      costs: { ...DEFAULT_IPOIB_COSTS, ...options.costs },
-      counters: this.counters,
-      pd,
-      qp,
-      tx,
-      portNum,
-      pkey,
-      pkeyIndex: findPkey(context, portNum, pkey),
-      gid,
-      lid: portAttr.lid,
-      qkey: 0,
-      datagramMtu: datagramMtu(portMtu),
-    };
-    // Groups belong to a port, which the queue pair has from INIT on; its Q_Key comes with the broadcast group.
-    qp.modify({ qpState: QpState.INIT, portNum, pkeyIndex: this.#link.pkeyIndex, qkey: 0 });
-    this.address = linkAddress(mode === 'connected' ? FLAG_RC : 0, qp.qpNum, gid);
-    this.broadcastAddress = linkAddress(0, MULTICAST_QPN, broadcastMgid(pkey));
-    this.#receiver = new DatagramReceiver(this.#link, receiveRing, portMtu, this.address, this.broadcastAddress);
-    this.#neighbours = new NeighbourTable(this.#link, (neighbour) => this.#onResolved(neighbour));
-    this.#groups = new Groups(this.#link, (packet, ah) => this.#sendDatagram(packet, ah, MULTICAST_QPN));
+    const { link, receiveCq, receiveRing, portMtuBytes, caAckDelay } = openLink(options, this.counters);
+    this.#link = link;
+    this.#receiveCq = receiveCq;
+    this.#caAckDelay = caAckDelay;
+    this.address = linkAddress(mode === 'connected' ? FLAG_RC : 0, link.qp.qpNum, link.gid);
+    this.broadcastAddress = linkAddress(0, MULTICAST_QPN, broadcastMgid(link.pkey));
+    this.#receiver = new DatagramReceiver(link, receiveRing, portMtuBytes, this.address, this.broadcastAddress);
+    this.#neighbours = new NeighbourTable(link, (neighbour) => this.#onResolved(neighbour));
+    this.#groups = new Groups(link, (packet, ah) => this.#sendDatagram(packet, ah, MULTICAST_QPN));
     this.#connections =
-      mode === 'connected'
-        ? new ReceiveConnections(this.#link, cmAgentOf(context.hca), this.#receiveCq, largeSlots, this.#caAckDelay)
-        : null;
-    this.#rounds = new PollRounds(this.#receiveCq, cpu, this.#link.costs.receivePs, (wc) => this.#receive(wc));
-    sendCq.setHandler(() => this.#onSent());
+      mode === 'connected' ? new ReceiveConnections(link, cmAgentOf(context.hca), receiveCq, receiveRing, caAckDelay) : null;
+    this.#rounds = new PollRounds(receiveCq, cpu, link.costs.receivePs, (wc) => this.#receive(wc));
+    link.tx.cq.setHandler(() => this.#onSent());
     context.addAsyncHandler(this.#onAsyncEvent);
   }
 
@@ -286,14 +250,15 @@ export class IpoibDevice implements NetDevice, SendConnectionEvents {
     this.counters.txErrors = tx.errors;
   }
 
-  /** The ring was full and something is done, or a send has failed. */
+  /** The ring was full and something is done, or a send has failed, or a connection ends. */
   #onSent(): void {
     const { tx } = this.#link;
     this.#reap();
     const hasRoom = tx.free * 2 >= tx.slots;
     const wakes = this.#isStopped && hasRoom;
     if (wakes) this.#isStopped = false;
-    if (this.#isStopped) tx.cq.reqNotify();
+    for (const each of this.#ending) if (each.isGone) this.#ending.delete(each);
+    if (this.#isStopped || this.#ending.size > 0) tx.cq.reqNotify();
     else if (this.mode === 'connected') tx.cq.reqNotify(true);
     if (wakes) this.onWritable?.();
   }
@@ -314,9 +279,14 @@ export class IpoibDevice implements NetDevice, SendConnectionEvents {
   }
 
   /** @internal */
-  onDown(neighbour: Neighbour): void {
+  onDown(neighbour: Neighbour, connection: SendConnection): void {
     neighbour.connection = null;
     this.#neighbours.remove(neighbour);
+    // What it has posted comes back by completions that nobody may be looking for.
+    this.#ending.add(connection);
+    this.#link.cpu.exec(0, CAUSE, () => {
+      if (this.#isOpen) this.#onSent();
+    });
   }
 
   #forget(neighbour: Neighbour, atOnce: boolean): void {
@@ -395,12 +365,4 @@ export class IpoibDevice implements NetDevice, SendConnectionEvents {
   flush(): void {
     for (const neighbour of this.#neighbours.all()) this.#forget(neighbour, false);
   }
-}
-
-/** The table entry of a partition: full membership before limited. */
-function findPkey(context: Context, portNum: number, pkey: number): number {
-  const { pkeys } = context.port('ib_find_pkey', portNum);
-  const full = pkeys.indexOf(pkey);
-  const limited = pkeys.indexOf(pkey & ~FULL_MEMBER);
-  return full >= 0 || limited < 0 ? context.getPkeyIndex(portNum, pkey) : limited;
 }

@@ -6,7 +6,7 @@
  *   subnet-access        what it asks of the subnet
  *   link-address         header, link address, multicast GIDs
  * Inside
- *   link                 what the parts of a device share
+ *   link                 what the parts of a device share;  open-link  makes it
  *   transmit-ring, receive-ring, datagram-receiver   buffers;  poll-rounds  interrupt and poll
  *   neighbours, groups   who is reached how
  *   send-connection, receive-connections, connection-messages   connected mode

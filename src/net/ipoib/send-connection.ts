@@ -29,7 +29,7 @@ export interface SendConnectionEvents {
   /** Packets can go; the neighbour's queue is waiting. */
   onUp(neighbour: Neighbour): void;
   /** The connection is over and the neighbour has to be forgotten. */
-  onDown(neighbour: Neighbour): void;
+  onDown(neighbour: Neighbour, connection: SendConnection): void;
 }
 
 export class SendConnection implements CmOwner, Sender {
@@ -71,6 +71,11 @@ export class SendConnection implements CmOwner, Sender {
       remoteQpn: neighbour.qpn,
     };
     this.#connection.sendReq(connectRequest(link, path, this.#route, ids), path.packetLifeTime, cpu.nowPs);
+  }
+
+  /** Nothing of it is left on the adapter. */
+  get isGone(): boolean {
+    return this.#qp.isClosed;
   }
 
   /** Sends a packet; false if the peer does not take packets of its size. */
@@ -152,7 +157,7 @@ export class SendConnection implements CmOwner, Sender {
     this.isUp = false;
     if (tellPeer) this.#connection.abandon(cpu.nowPs);
     moveToError(this.#qp);
-    this.#events.onDown(this.#neighbour);
+    this.#events.onDown(this.#neighbour, this);
     this.#closeWhenEmpty();
   }
 
