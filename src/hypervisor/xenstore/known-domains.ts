@@ -65,15 +65,6 @@ export class KnownDomains {
     this.#domains.delete(domid);
   }
 
-  /** Domains known but never introduced, that the hypervisor no longer has. */
-  vanished(): KnownDomain[] {
-    return [...this.#domains.values()].filter((domain) => domain.connection === null && !this.#exists(domain.domid));
-  }
-
-  all(): KnownDomain[] {
-    return [...this.#domains.values()];
-  }
-
   /** The permissions of a node last changed at `generation`, with those marked stale that name a younger domain or none. */
   marked(permissions: readonly Permission[], generation: number): readonly Permission[] {
     const isStale = (entry: Permission, i: number) => {

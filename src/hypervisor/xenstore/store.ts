@@ -103,6 +103,11 @@ export class XenStore {
     return this.#parts.domains.get(0)?.connection as StoreConnection;
   }
 
+  /** The connection of an introduced domain. */
+  connectionOf(domid: number): StoreConnection | undefined {
+    return this.#parts.domains.get(domid)?.connection ?? undefined;
+  }
+
   /** A new client of dom0's user space, with dom0's rights. */
   connect(): StoreConnection {
     const connection = new StoreConnection(null);
