@@ -12,7 +12,9 @@
  *
  * Split drivers' rings
  *   io/ring, io/joined-view                         Xen's I/O rings, both ends, for any device class
+ *   io/page-pool, io/grant-release                 pages to show to the other end, and grants taken back from it
  *   io/netif, io/toeplitz                           slots of the network device, and its hash
+ *   io/ibif, io/ib-events                           device channel of VMM-bypass verbs: commands, and events
  * xenstore and xenbus
  *   xenstore/*                                      the store, its wire protocol and rings, xenstored in dom0
  *   xenbus-*                                        devices and their drivers on top of it
@@ -28,8 +30,12 @@ export * from './machine.ts';
 export * from './memory-view.ts';
 export type * from './virtual-cpu.ts';
 export * from './xenbus.ts';
+export * from './io/grant-release.ts';
+export * from './io/ib-events.ts';
+export * from './io/ibif.ts';
 export * from './io/joined-view.ts';
 export * from './io/netif.ts';
+export * from './io/page-pool.ts';
 export * from './io/ring.ts';
 export * from './io/toeplitz.ts';
 export * from './xenbus-bus.ts';

@@ -102,14 +102,17 @@ export class FrontRing {
     return (this.reqProdPvt - this.view.u32(RSP_PROD)) >>> 0;
   }
 
-  /** Before sleeping: asks to be notified at the next response, then looks again. True if there is work after all. */
-  finalCheckForResponses(): boolean {
+  /**
+   * Before sleeping: asks to be notified at the `ahead`-th response from now, then looks again. True if there is work after all.
+   * 1 is io/ring.h's; more saves notifications.
+   */
+  finalCheckForResponses(ahead = 1): boolean {
     if (this.unconsumedResponses !== 0) return true;
-    this.setResponseEvent(1);
+    this.setResponseEvent(ahead);
     return this.unconsumedResponses !== 0;
   }
 
-  /** Asks to be notified when the response `ahead` from now is there: 1 is the next; more saves notifications. */
+  /** Asks to be notified when the response `ahead` from now is there. */
   setResponseEvent(ahead: number): void {
     this.view.setU32(RSP_EVENT, (this.rspCons + ahead) >>> 0);
   }
