@@ -152,7 +152,8 @@ export class Coordinator {
       this.isDeadlocked = true;
       return false;
     }
-    for (let g = 0; g < this.#groups.length; g++) {
+    // From the end: the first group may be one of this thread, and runs when it is started; the others run beside it.
+    for (let g = this.#groups.length - 1; g >= 0; g--) {
       const others = g === leastGroup ? second : least;
       const limit = Math.min(fabricNext + toGroupPs, others + toFabricPs + toGroupPs, untilPs);
       if ((this.#next[g] as number) >= limit) continue;

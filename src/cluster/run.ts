@@ -1,5 +1,6 @@
 /** One run from its options to its result. */
 import { createHash } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { createFabric, type Fabric, PayloadPool } from '../fabric/index.ts';
 import { ConfigError, DeadlockError, formatPs, InvariantError, type Ps, ProgramError } from '../sim/index.ts';
 import type { Program } from '../verbs/index.ts';
@@ -51,13 +52,15 @@ export async function run(options: RunOptions): Promise<RunResult> {
 export async function runPrepared(options: RunOptions, source: ProgramSource): Promise<RunResult> {
   const meter = { wall: performance.now(), cpu: process.cpuUsage() };
   const watchdogMs = options.watchdogMs ?? DEFAULT_WATCHDOG_MS;
-  if ((options.placement ?? 'pool') !== 'pool' || poolSize(options.topology.nodes.length, options.workers) > 1)
-    return runHere({ options, source });
-  const result = await runSolo(options, source, watchdogMs);
+  const groups = (options.placement ?? 'pool') === 'pool' ? poolSize(options.topology.nodes.length, options.workers) : 0;
+  // Without a core for the fabric alone it shares the thread of the first group.
+  if (groups === 0 || (groups > 1 && groups < availableParallelism())) return runHere({ options, source });
+  const result = await runSolo(options, source, groups, watchdogMs);
+  const workers = groups === 1 ? 1 : result.run.workers;
   return {
     ...result,
     options: recordedOptions(options),
-    run: { ...result.run, ...elapsed(meter), placement: 'pool', workers: 1 },
+    run: { ...result.run, ...elapsed(meter), placement: 'pool', workers },
   };
 }
 
@@ -67,10 +70,12 @@ export interface RunInput {
   readonly source: ProgramSource;
   /** Cells of a watchdog in another thread. */
   readonly marker?: Int32Array;
+  /** A pool whose first group lives in this thread. */
+  readonly firstHere?: boolean;
 }
 
 /** Runs with the fabric in the calling thread. */
-export async function runHere({ options, source, marker }: RunInput): Promise<RunResult> {
+export async function runHere({ options, source, marker, firstHere = false }: RunInput): Promise<RunResult> {
   const meter = { wall: performance.now(), cpu: process.cpuUsage() };
   if (source.kind === 'bundle') await provideLibrary();
   const program = await loadProgram(source);
@@ -98,7 +103,7 @@ export async function runHere({ options, source, marker }: RunInput): Promise<Ru
   const session = await Session.start({
     configs,
     pool,
-    inline: placement === 'inline',
+    firstHere: firstHere || placement === 'inline',
     watchdogMs: options.watchdogMs ?? DEFAULT_WATCHDOG_MS,
     marker,
   });

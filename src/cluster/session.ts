@@ -21,9 +21,10 @@ const ROUNDS_PER_LOOK = 4;
 export interface SessionOptions {
   readonly configs: readonly Omit<GroupConfig, 'pool'>[];
   readonly pool: PayloadPool;
-  readonly inline: boolean;
+  /** The first group lives in this thread, beside the fabric; the others have one each. */
+  readonly firstHere: boolean;
   readonly watchdogMs: number;
-  /** Inline: cells of a watchdog in another thread. Without it, V8's own watches. */
+  /** For the group here: cells of a watchdog in another thread. Without it, V8's own watches. */
   readonly marker?: Int32Array | undefined;
 }
 
@@ -48,21 +49,18 @@ export class Session {
   /** Builds all groups, in this thread or in workers. */
   static async start(options: SessionOptions): Promise<Session> {
     const configs = options.configs.map((config) => ({ ...config, pool: options.pool.share }));
-    if (options.inline) {
-      const group = await NodeGroup.create(configs[0] as GroupConfig, new RecordBatch(1024));
-      const session = new Session(options, [new InlineGroup(group)], group);
-      session.#undo.push(installVirtualClocks());
-      return session;
-    }
-    const workers = configs.map((config) => new WorkerGroup(config, options.watchdogMs));
-    const session = new Session(options, workers, null);
+    const here = options.firstHere ? configs.slice(0, 1) : [];
+    const workers = configs.slice(here.length).map((config) => new WorkerGroup(config, options.watchdogMs));
     try {
+      const [group = null] = await Promise.all(here.map((config) => NodeGroup.create(config, new RecordBatch(1024))));
       await Promise.all(workers.map((worker) => worker.ready()));
+      const session = new Session(options, [...(group === null ? [] : [new InlineGroup(group)]), ...workers], group);
+      if (group !== null) session.#undo.push(installVirtualClocks());
+      return session;
     } catch (error) {
-      await session.close();
+      await Promise.all(workers.map((worker) => worker.close()));
       throw error;
     }
-    return session;
   }
 
   get groups(): readonly GroupParty[] {
@@ -82,9 +80,9 @@ export class Session {
 
   /** What each group has to say when the run is over. */
   async reports(): Promise<GroupReport[]> {
-    if (this.#inlineGroup !== null) return [this.#inlineGroup.report()];
-    const reports: GroupReport[] = [];
-    for (const group of this.#groups as WorkerGroup[]) {
+    const reports: GroupReport[] = this.#inlineGroup === null ? [] : [this.#inlineGroup.report()];
+    for (const group of this.#groups) {
+      if (!(group instanceof WorkerGroup)) continue;
       group.requestReport();
       while (!group.finish()) await inMacrotask(() => undefined);
       for (const message of group.takeMessages()) if (message.kind === 'report') reports.push(message);
@@ -99,7 +97,7 @@ export class Session {
     await Promise.all(this.#groups.map((group) => (group instanceof WorkerGroup ? group.close() : undefined)));
   }
 
-  /** Inline, a program that never waits holds this very thread: V8's own watchdog ends it. */
+  /** Here, a program that never waits holds this very thread: V8's own watchdog ends it. */
   #guarded(work: () => boolean): boolean {
     if (this.#inlineGroup === null) return work();
     setRunMarker(this.#marker);

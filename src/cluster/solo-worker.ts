@@ -1,10 +1,10 @@
-/** The body of the worker thread that holds a whole run (`solo.ts`). */
+/** The body of the worker thread that holds the fabric and the first group of nodes, or a whole run (`solo.ts`). */
 import { parentPort, workerData } from 'node:worker_threads';
 import { runHere } from './run.ts';
 import { plainError, type SoloInput, type SoloMessage } from './solo.ts';
 import type { OutputLine } from './types.ts';
 
-const { options, source, marker } = workerData as SoloInput;
+const { options, source, groups, marker } = workerData as SoloInput;
 
 function say(message: SoloMessage): void {
   parentPort?.postMessage(message);
@@ -21,7 +21,7 @@ function flushLines(): void {
 runHere({
   options: {
     ...options,
-    placement: 'inline',
+    ...(groups === 1 ? { placement: 'inline' as const } : {}),
     onLine: (line) => lines.push(line),
     onProgress: (progress) => {
       flushLines();
@@ -30,6 +30,7 @@ runHere({
   },
   source,
   marker: new Int32Array(marker),
+  firstHere: true,
 }).then(
   (result) => {
     flushLines();

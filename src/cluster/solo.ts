@@ -1,8 +1,9 @@
 /**
- * A whole run in one worker thread: what a pool of one worker is.
+ * A run whose fabric lives in a worker thread, beside the first group of nodes: what a pool is on a machine that has no core for the fabric alone.
  *
- * With a single group of nodes nothing runs in parallel that could pay for crossing threads in every window, so the fabric joins the nodes in their thread; this thread
- * only shows lines and progress, and ends the worker when a program never waits. The result is the same as in any other placement.
+ * With a single group of nodes nothing runs in parallel that could pay for crossing threads in every window. With as many groups as cores, a thread of its own for the
+ * fabric would take turns with them and double the crossings. This thread only shows lines and progress, and ends the worker when a program never waits. The result is
+ * the same as in any other placement.
  */
 import { Worker } from 'node:worker_threads';
 import { ConfigError, DeadlockError, InvariantError, ProgramError } from '../sim/index.ts';
@@ -17,6 +18,8 @@ const LOOK_MS = 100;
 export interface SoloInput {
   readonly options: Omit<RunOptions, 'onLine' | 'onProgress'>;
   readonly source: ProgramSource;
+  /** Groups of nodes in all; one is a whole run in the worker. */
+  readonly groups: number;
   /** Two cells, see `setRunMarker` of sim. */
   readonly marker: SharedArrayBuffer;
 }
@@ -55,11 +58,16 @@ export function reviveError(error: PlainError): Error {
   return new InvariantError(error.stack === '' ? error.message : error.stack);
 }
 
-/** Runs all of it in a worker. Throws as `run` does. */
-export async function runSolo(options: RunOptions, source: ProgramSource, watchdogMs: number): Promise<RunResult> {
+/** Runs in a worker, with further workers for all groups but the first. Throws as `run` does. */
+export async function runSolo(
+  options: RunOptions,
+  source: ProgramSource,
+  groups: number,
+  watchdogMs: number,
+): Promise<RunResult> {
   const { onLine, onProgress, ...plain } = options;
   const marker = new Int32Array(new SharedArrayBuffer(8));
-  const input: SoloInput = { options: plain, source, marker: marker.buffer as SharedArrayBuffer };
+  const input: SoloInput = { options: plain, source, groups, marker: marker.buffer as SharedArrayBuffer };
   const worker = new Worker(workerUrl('solo-worker'), { workerData: input, name: 'heddle-run' });
   let watch: NodeJS.Timeout | undefined;
   try {
