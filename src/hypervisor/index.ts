@@ -42,6 +42,8 @@ export * from './xenbus-bus.ts';
 export * from './xenstore/abi.ts';
 export * from './xenstore/daemon.ts';
 export * from './xenstore/ring-transport.ts';
+export * from './xenstore/store.ts';
+export * from './xenstore/stream.ts';
 export type * from './xenstore/transport.ts';
 export * from './xenstore/wire.ts';
 export * from './toolstack/index.ts';
