@@ -344,12 +344,12 @@ export class Hca {
 
   /**
    * Rings the doorbell at `atPs` for the last `count` requests posted. One that is rung alone may be written together with the doorbell (BlueFlame,
-   * see the profile), and then need not be fetched.
+   * see the profile), and then need not be fetched. `head` is the send queue's at the post, where more has been posted since.
    */
-  ringDoorbell(qp: QpContext, count: number, atPs: Ps): void {
+  ringDoorbell(qp: QpContext, count: number, atPs: Ps, head = qp.sq.head): void {
     const sq = qp.sq;
     const p = this.profile;
-    const first = sq.head - count;
+    const first = head - count;
     const arrivedPs = atPs + p.doorbellPs;
     let readyPs = arrivedPs + p.wqeFetchPs;
     if (count === 1) {
@@ -361,10 +361,10 @@ export class Hca {
     }
     // The adapter takes entries in order.
     if (first > sq.acked) readyPs = Math.max(readyPs, sq.readyPs[(first - 1) & sq.mask]);
-    for (let i = first; i < sq.head; i++) sq.readyPs[i & sq.mask] = readyPs;
+    for (let i = first; i < head; i++) sq.readyPs[i & sq.mask] = readyPs;
     const trace = this.#engine.trace;
     if (trace !== null) {
-      for (let i = first; i < sq.head; i++) {
+      for (let i = first; i < head; i++) {
         trace.stamp(messageId(qp.qpn, i), 'doorbell-arrived', arrivedPs);
         trace.stamp(messageId(qp.qpn, i), 'entry-fetched', readyPs);
       }
@@ -385,6 +385,12 @@ export class Hca {
     qp.rq.push(wr, atPs);
     if (qp.state > QPS_RTR && qp.state !== 3) this.#engine.lookAt(qp, atPs);
     return 0;
+  }
+
+  /** The entry in `slot` of the receive queue, posted with time Infinity, can be used from `atPs` on. */
+  readyRecv(qp: QpContext, slot: number, atPs: Ps): void {
+    qp.rq.readyPs[slot] = atPs;
+    if (qp.state > QPS_RTR && qp.state !== 3) this.#engine.lookAt(qp, atPs);
   }
 
   /** The queue pair of a number; ENOENT when there is none. */

@@ -202,6 +202,11 @@ export class ReceiveQueue {
     this.available++;
   }
 
+  /** The slot of the entry written last. */
+  get lastSlot(): number {
+    return this.#order[(this.#head === 0 ? this.capacity : this.#head) - 1];
+  }
+
   /** Takes the oldest entry if the adapter knows it by `nowPs`; −1 if there is none. */
   take(nowPs: Ps): number {
     if (this.available === 0) return -1;

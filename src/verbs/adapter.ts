@@ -38,7 +38,8 @@ type Same =
   | 'postSend'
   | 'ringDoorbell'
   | 'lastMessage'
-  | 'postRecv';
+  | 'postRecv'
+  | 'readyRecv';
 
 /** Calls of the kernel that never reach an adapter's hardware: on a bare host the kernel answers by itself. */
 export interface KernelCalls {

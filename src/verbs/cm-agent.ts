@@ -31,7 +31,7 @@ import type { Adapter, MadPort } from './adapter.ts';
 import { CmConnection } from './cm-connection.ts';
 import { CmLookup, CmLookupRequest, type LookupOwner, refuseLookup } from './cm-sidr.ts';
 import type { CmOwner, CmPeer } from './cm-states.ts';
-import { Gsi, type MadSource } from './gsi.ts';
+import { Gsi, type MadSource, type MadTarget } from './gsi.ts';
 import { Timers } from './timers.ts';
 
 /** Who takes requests for a service. */
@@ -73,6 +73,8 @@ export class CmAgent {
   readonly #lookups = new Map<number, CmLookup>();
   readonly #lookupRequests = new Map<string, CmLookupRequest>();
   readonly #listeners = new Map<bigint, CmListener>();
+  /** Takes the datagrams of others for whom this agent has queue pair 1; true for one that it took. */
+  foreign: ((bytes: Uint8Array, from: MadSource, atPs: Ps) => boolean) | null = null;
   #nextId: number;
   #transaction = 0;
 
@@ -136,6 +138,11 @@ export class CmAgent {
     gsi.send(emitCmMad(transactionId, message), peer, atPs);
   }
 
+  /** Sends a datagram of somebody else's. */
+  forward(portNum: number, bytes: Uint8Array, to: MadTarget, atPs: Ps): void {
+    this.#gsi.find((candidate) => candidate.portNum === portNum)?.send(bytes, to, atPs);
+  }
+
   /** Answers a DREQ of a connection that is over. */
   answerDreq(peer: CmPeer, dreq: CmDreqRepr, transactionId: bigint, atPs: Ps): void {
     const fields = { localCommId: dreq.remoteCommId, remoteCommId: dreq.localCommId, privateData: EMPTY };
@@ -169,6 +176,7 @@ export class CmAgent {
   }
 
   #arrived(bytes: Uint8Array, from: MadSource, atPs: Ps): void {
+    if (this.foreign?.(bytes, from, atPs) === true) return;
     this.counters.received++;
     const mad = parseCmMad(bytes);
     if (typeof mad === 'string') {

@@ -16,7 +16,8 @@
  *   cm-manager           a program's librdmacm: devices, ports, listeners; `cm-types` constants and plain data, `cm-address` the address book
  *   cm-session           one connection of an id: messages ↔ events; `cm-route` what its queue pair is set to
  *   cm-verbs             rdma_post_send and its kind
- *   cm-agent             the kernel's side: `cm-connection` the state machine (`cm-states` its vocabulary), `cm-sidr` datagram services, `gsi` QP1, `timers`
+ *   cm-agent             the kernel's side: `cm-connection` the state machine (`cm-states` its vocabulary), `cm-sidr` datagram services, `gsi` QP1, `timers`; `cm-proxy` for other domains
+ *   owned-objects        what another domain has on an adapter, by number; `uar-space` doorbell pages that are handed to other domains
  *   adapter              what verbs need of an adapter: the hardware, or a guest's driver in front of it
  * Small things
  *   enums, enum-strings, rates, gid, device-attr, errors, mailbox, verbs-object
@@ -28,6 +29,7 @@ export { type AsyncEvent, type AsyncEventListener, listenAsync } from './async-e
 export * from './cm-address.ts';
 export { CmAgent, type CmListener, cmAgentOf } from './cm-agent.ts';
 export { RdmaEventChannel } from './cm-channel.ts';
+export { CmProxy, type CmProxyClient, cmProxyOf } from './cm-proxy.ts';
 export { CmConnection } from './cm-connection.ts';
 export { RdmaId } from './cm-id.ts';
 export type { RdmaIdState } from './cm-id-core.ts';
@@ -59,6 +61,17 @@ export { Gsi, type MadHandler, type MadSource, type MadTarget } from './gsi.ts';
 export { ibv, rdma } from './ibv.ts';
 export { openKernelContext } from './kernel-context.ts';
 export { incRkey, MemoryRegion, MemoryWindow, type PayloadFree, type Registrable } from './memory.ts';
+export {
+  DEFAULT_OWNER_QUOTA,
+  failed,
+  type MrRequest,
+  type Outcome,
+  OwnedObjects,
+  type OwnerEvents,
+  type OwnerQuota,
+  type QpRequest,
+} from './owned-objects.ts';
+export { UarSpace } from './uar-space.ts';
 export * from './program.ts';
 export { initAhFromWc, ProtectionDomain } from './protection-domain.ts';
 export { maskOf, type QpAttr, type QpAttrState, type QpCap, type QpTransition } from './qp-attr.ts';

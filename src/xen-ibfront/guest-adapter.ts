@@ -1,0 +1,468 @@
+/**
+ * The adapter as a guest's verbs see it. Privileged calls go through the device channel to the driver domain; posts, polls and doorbells go to the hardware, at its own price.
+ *
+ * A program's control verb returns at once, with the outcome that the driver domain will find (`OwnedObjects.foresee`), and holds the program's thread until the answer has come back;
+ * that the answer says the same is checked. What the thread posts meanwhile rings its doorbell when it is its turn.
+ */
+import { encodeRequest, setSlotId, slotErrno, type VibCommand, type VibFields } from '../hypervisor/index.ts';
+import { assert, type Ps } from '../sim/index.ts';
+import {
+  type Adapter,
+  Errno,
+  type KernelCalls,
+  type MadTarget,
+  type Outcome,
+  type OwnedObjects,
+  QpAttrMask,
+  type Timers,
+} from '../verbs/index.ts';
+import type { Caller } from './caller.ts';
+import type { FrontChannel } from './channel.ts';
+import { type FrameList, type GuestFrames, NO_FRAMES } from './guest-frames.ts';
+import { GuestMadPort } from './mad-port.ts';
+
+type Calls = Adapter;
+type Cq = Exclude<ReturnType<Calls['createCq']>, number>;
+type Qp = Exclude<ReturnType<Calls['createQp']>, number>;
+type Srq = Exclude<ReturnType<Calls['createSrq']>, number>;
+type Key = Exclude<ReturnType<Calls['allocMw']>, number>;
+type Vector = Parameters<KernelCalls['createAh']>[1];
+
+/** Bytes of queue entries, as the adapter reads them from the guest's memory (mlx4: 32-byte completions, entries of 16-byte segments). */
+const CQE_BYTES = 32;
+const SEGMENT_BYTES = 16;
+
+/** What belongs to the device, and is shared by all its callers. */
+export interface AdapterParts {
+  readonly objects: OwnedObjects;
+  readonly channel: FrontChannel;
+  readonly frames: GuestFrames;
+  readonly config: Adapter['config'];
+  /** Where completion events and datagrams that arrive are handed on, by queue and by port. */
+  readonly completions: Map<number, (atPs: Ps) => void>;
+  readonly madPorts: Map<number, GuestMadPort>;
+  /** Callers who want to hear of asynchronous events. */
+  readonly listeners: Set<GuestAdapter>;
+}
+
+export class GuestAdapter implements Adapter {
+  readonly config: Adapter['config'];
+  readonly profile: Adapter['profile'];
+  readonly kernel: KernelCalls;
+  onAsyncEvent: Adapter['onAsyncEvent'] = null;
+  readonly #parts: AdapterParts;
+  readonly #caller: Caller;
+  readonly #hca: Adapter;
+  /** Frames of queues, by queue. */
+  readonly #queues = new Map<object, { readonly pfn: number; readonly bytes: number }>();
+  readonly #regions = new Map<Key, { readonly addr: number; readonly length: number }>();
+  readonly #qps = new Set<Qp>();
+
+  constructor(parts: AdapterParts, caller: Caller) {
+    this.#parts = parts;
+    this.#caller = caller;
+    this.#hca = parts.objects.hca;
+    this.config = parts.config;
+    this.profile = parts.config.profile;
+    this.kernel = this.#kernelCalls();
+    parts.listeners.add(this);
+  }
+
+  get memory(): Adapter['memory'] {
+    return this.#hca.memory;
+  }
+  get counters(): Adapter['counters'] {
+    return this.#hca.counters;
+  }
+  get entity(): number {
+    return this.#hca.entity;
+  }
+  get loop(): Adapter['loop'] {
+    return this.#hca.loop;
+  }
+  get trace(): Adapter['trace'] {
+    return this.#hca.trace;
+  }
+
+  /** The program has returned: its own queue pairs finish by themselves. */
+  abandon(atPs: Ps): void {
+    this.#hca.abandon(atPs, this.#qps);
+    this.#parts.listeners.delete(this);
+  }
+
+  /** Queue pairs, for whom an asynchronous event is. */
+  owns(element: object | null): boolean {
+    return element === null || this.#queues.has(element);
+  }
+
+  // ---- straight to the hardware
+
+  findKey(key: number): ReturnType<Adapter['findKey']> {
+    return this.#hca.findKey(key);
+  }
+
+  lastMessage(qp: Qp): number {
+    return this.#hca.lastMessage(qp);
+  }
+
+  postSend(qp: Qp, wr: Parameters<Adapter['postSend']>[1]): number {
+    return this.#hca.postSend(qp, wr);
+  }
+
+  ringDoorbell(qp: Qp, count: number, atPs: Ps): void {
+    if (!this.#caller.isHeld) {
+      this.#hca.ringDoorbell(qp, count, atPs);
+      return;
+    }
+    const { head } = qp.sq;
+    this.#ofLife(qp, (laterPs) => this.#hca.ringDoorbell(qp, count, laterPs, head));
+  }
+
+  postRecv(qp: Qp, wr: Parameters<Adapter['postRecv']>[1], atPs: Ps): number {
+    if (!this.#caller.isHeld) return this.#hca.postRecv(qp, wr, atPs);
+    const errno = this.#hca.postRecv(qp, wr, Number.POSITIVE_INFINITY);
+    const slot = qp.rq.lastSlot;
+    if (errno === 0) this.#ofLife(qp, (laterPs) => this.#hca.readyRecv(qp, slot, laterPs));
+    return errno;
+  }
+
+  readyRecv(qp: Qp, slot: number, atPs: Ps): void {
+    this.#hca.readyRecv(qp, slot, atPs);
+  }
+
+  postSrqRecv(srq: Srq, wr: Parameters<Adapter['postSrqRecv']>[1], atPs: Ps): number {
+    if (!this.#caller.isHeld) return this.#hca.postSrqRecv(srq, wr, atPs);
+    const errno = this.#hca.postSrqRecv(srq, wr, Number.POSITIVE_INFINITY);
+    const slot = srq.queue.lastSlot;
+    if (errno === 0)
+      this.#caller.inTurn((laterPs) => {
+        srq.queue.readyPs[slot] = laterPs;
+      });
+    return errno;
+  }
+
+  /** Arming is a doorbell. */
+  armCq(cq: Cq, solicitedOnly: boolean, atPs: Ps): void {
+    if (!this.#caller.isHeld) cq.arm(solicitedOnly, atPs);
+    else this.#caller.inTurn((laterPs) => cq.arm(solicitedOnly, laterPs));
+  }
+
+  /** Runs in turn, unless the queue pair has been reset or destroyed by then. */
+  #ofLife(qp: Qp, action: (atPs: Ps) => void): void {
+    const { generation } = qp;
+    this.#caller.inTurn((atPs) => {
+      if (qp.generation === generation) action(atPs);
+    });
+  }
+
+  // ---- through the channel
+
+  allocPd(): number {
+    const { errno, answer } = this.#call('allocPd', {}, (objects) => objects.allocPd());
+    return errno === 0 ? (answer.pd as number) : 0;
+  }
+
+  deallocPd(pd: number): void {
+    this.#call('deallocPd', { pd }, (objects) => objects.deallocPd(pd));
+  }
+
+  registerMemory(options: Parameters<Adapter['registerMemory']>[0]): Key | number {
+    const { pd, addr, length, access, bytes } = options;
+    const used = (access & 0x20) !== 0 ? 0 : (options.iova ?? addr);
+    const request = { pd, access: access & 0x3f, addr: BigInt(addr), length: BigInt(length), iova: BigInt(used) };
+    const { frames } = this.#parts;
+    const pfns = frames.back(addr, length);
+    const shown = pfns === null ? null : frames.show(pfns);
+    if (pfns === null || shown === null) {
+      if (pfns !== null) frames.unback(addr, length);
+      return Errno.ENOMEM;
+    }
+    const outcome = this.#call(
+      'regMr',
+      { ...request, pages: shown.pages, list: shown.list },
+      (objects) => (bytes === null ? objects.regPlace(request) : objects.regMr(request, shown.pages, bytes)),
+      shown,
+    );
+    if (outcome.errno === 0) this.#regions.set(outcome.object as Key, { addr, length });
+    else frames.unback(addr, length);
+    return made<Key>(outcome);
+  }
+
+  deregisterMemory(key: Key): number {
+    const { errno } = this.#call('deregMr', { lkey: key.lkey >>> 0 }, (objects) => objects.deregMr(key.lkey >>> 0));
+    const region = this.#regions.get(key);
+    if (errno === 0 && region !== undefined) {
+      this.#regions.delete(key);
+      this.#caller.inTurn(() => this.#parts.frames.unback(region.addr, region.length));
+    }
+    return errno;
+  }
+
+  allocMw(pd: number, type: number): Key | number {
+    return made<Key>(this.#call('allocMw', { pd, type }, (objects) => objects.allocMw(pd, type)));
+  }
+
+  deallocMw(key: Key): void {
+    this.#call('deallocMw', { index: key.index }, (objects) => objects.deallocMw(key.index));
+  }
+
+  createCq(cqe: number, channel = 0): Cq | number {
+    return this.#makeQueue<Cq>(cqe * CQE_BYTES, (shown) =>
+      this.#call('createCq', { cqe, channel, ...shownFields(shown) }, (objects) => objects.createCq(cqe, channel), shown),
+    );
+  }
+
+  deliverEvents(cq: Cq, deliver: (atPs: Ps) => void): void {
+    this.#parts.completions.set(cq.number, deliver);
+  }
+
+  resizeCq(cq: Cq, cqe: number): number {
+    const { number } = cq;
+    const fields = { cq: number, cqe, ...shownFields(NO_FRAMES) };
+    return this.#call('resizeCq', fields, (objects) => objects.resizeCq(number, cqe)).errno;
+  }
+
+  modifyCq(cq: Cq, count: number, periodPs: Ps): number {
+    const periodUs = Math.round(periodPs / 1_000_000);
+    const fields = { cq: cq.number, count, periodUs };
+    return this.#call('modifyCq', fields, (objects) => objects.modifyCq(cq.number, count, periodUs)).errno;
+  }
+
+  destroyCq(cq: Cq): number {
+    const { errno } = this.#call('destroyCq', { cq: cq.number }, (objects) => objects.destroyCq(cq.number));
+    if (errno === 0) {
+      this.#parts.completions.delete(cq.number);
+      this.#dropQueue(cq);
+    }
+    return errno;
+  }
+
+  createSrq(pd: number, maxWr: number, maxSge: number): Srq | number {
+    return this.#makeQueue<Srq>(maxWr * maxSge * SEGMENT_BYTES, (shown) =>
+      this.#call(
+        'createSrq',
+        { pd, maxWr, maxSge, ...shownFields(shown) },
+        (objects) => objects.createSrq(pd, maxWr, maxSge),
+        shown,
+      ),
+    );
+  }
+
+  modifySrq(srq: Srq, limit: number): number {
+    return this.#call('modifySrq', { srq: srq.number, limit }, (objects) => objects.modifySrq(srq.number, limit)).errno;
+  }
+
+  destroySrq(srq: Srq): number {
+    const { errno } = this.#call('destroySrq', { srq: srq.number }, (objects) => objects.destroySrq(srq.number));
+    if (errno === 0) this.#dropQueue(srq);
+    return errno;
+  }
+
+  createQp(options: Parameters<Adapter['createQp']>[0]): Qp | number {
+    const { pd, type, sendCq, recvCq, srq, cap, sqSigAll } = options;
+    const { maxSendWr, maxRecvWr, maxSendSge, maxRecvSge, maxInlineData } = cap;
+    const entry = Math.max(64, (2 + maxSendSge) * SEGMENT_BYTES, 2 * SEGMENT_BYTES + maxInlineData);
+    const request = {
+      pd,
+      type,
+      sigAll: sqSigAll ? 1 : 0,
+      sendCq: sendCq.number,
+      recvCq: recvCq.number,
+      srq: srq?.number ?? 0,
+      ...{ maxSendWr, maxRecvWr, maxSendSge, maxRecvSge, maxInlineData },
+    };
+    const bytes = maxSendWr * entry + maxRecvWr * Math.max(1, maxRecvSge) * SEGMENT_BYTES;
+    const qp = this.#makeQueue<Qp>(bytes, (shown) =>
+      this.#call('createQp', { ...request, ...shownFields(shown) }, (objects) => objects.createQp(request), shown),
+    );
+    if (typeof qp !== 'number') this.#qps.add(qp);
+    return qp;
+  }
+
+  modifyQp(qp: Qp, attr: Parameters<Adapter['modifyQp']>[1], mask: number, atPs: Ps): number {
+    const { qpn } = qp;
+    return this.#call('modifyQp', modifyFields(qpn, attr, mask), (objects) => objects.modifyQp(qpn, attr, mask, atPs)).errno;
+  }
+
+  destroyQp(qp: Qp): number {
+    const { errno } = this.#call('destroyQp', { qpn: qp.qpn }, (objects) => objects.destroyQp(qp.qpn));
+    if (errno === 0) {
+      this.#qps.delete(qp);
+      this.#dropQueue(qp);
+    }
+    return errno;
+  }
+
+  attachMulticast(qp: Qp, gid: Uint8Array, lid: number): number {
+    const fields = { qpn: qp.qpn, gid, lid };
+    return this.#call('attachMcast', fields, (objects) => objects.attachMcast(qp.qpn, gid, lid)).errno;
+  }
+
+  detachMulticast(qp: Qp, gid: Uint8Array, lid: number): number {
+    const fields = { qpn: qp.qpn, gid, lid };
+    return this.#call('detachMcast', fields, (objects) => objects.detachMcast(qp.qpn, gid, lid)).errno;
+  }
+
+  openMadPort(portNum: number, timers: Timers): GuestMadPort {
+    const inTurn = (action: () => void) => {
+      if (!this.#caller.isHeld) return false;
+      this.#caller.inTurn(action);
+      return true;
+    };
+    const port = new GuestMadPort(portNum, timers, (...mad) => this.#sendMad(...mad), inTurn);
+    this.#parts.madPorts.set(portNum, port);
+    return port;
+  }
+
+  /** The backend is told by the guest's kernel; nobody waits. */
+  serviceChanged(serviceId: bigint, isListening: boolean): void {
+    const command = isListening ? 'listen' : 'unlisten';
+    this.#send(command, encodeRequest(command, { serviceId }), () => undefined);
+  }
+
+  #sendMad(portNum: number, bytes: Uint8Array, { dlid, sl, srcPathBits }: MadTarget): void {
+    const { channel } = this.#parts;
+    channel.placeMad(bytes, (slot) => {
+      const request = encodeRequest('sendMad', { portNum, slot, dlid, sl, srcPathBits });
+      this.#send('sendMad', request, () => channel.freeMad(slot));
+    });
+  }
+
+  #kernelCalls(): KernelCalls {
+    const number = (outcome: Outcome, name: string) => (outcome.errno === 0 ? (outcome.answer[name] as number) : -outcome.errno);
+    return {
+      queryDevice: () => this.#ask('queryDevice', {}),
+      queryPort: (portNum) => this.#ask('queryPort', { portNum }),
+      queryGid: (portNum, index) => this.#ask('queryGid', { portNum, index }),
+      queryPkey: (portNum, index) => this.#ask('queryPkey', { portNum, index }),
+      queryQp: ({ qpn }) => this.#ask('queryQp', { qpn }),
+      querySrq: (srq) => this.#ask('querySrq', { srq: srq.number }),
+      createAh: (pd, vector) =>
+        number(
+          this.#call('createAh', { pd, ...addressFields(vector) }, (objects) => objects.createAh(pd, vector)),
+          'ah',
+        ),
+      destroyAh: (ah) => void this.#call('destroyAh', { ah }, (objects) => objects.destroyAh(ah)),
+      createChannel: () =>
+        number(
+          this.#call('createChannel', {}, (objects) => objects.createChannel()),
+          'channel',
+        ),
+      destroyChannel: (channel) => void this.#call('destroyChannel', { channel }, (objects) => objects.destroyChannel(channel)),
+    };
+  }
+
+  /** A question whose answer the guest's own tables give; the driver domain is asked all the same, and must find no fault. */
+  #ask<C extends VibCommand>(command: C, fields: VibFields<C>): void {
+    const bytes = encodeRequest(command, fields);
+    setSlotId(bytes, this.#parts.channel.newId());
+    this.#wait(command, bytes, 0, NO_FRAMES);
+  }
+
+  #makeQueue<T extends object>(bytes: number, create: (shown: FrameList) => Outcome): T | number {
+    const { frames } = this.#parts;
+    const pfn = frames.allocQueue(bytes);
+    const count = Math.max(1, Math.ceil(bytes / 4096));
+    const shown = pfn < 0 ? null : frames.show(Array.from({ length: count }, (_, i) => pfn + i));
+    if (shown === null) {
+      if (pfn >= 0) frames.freeQueue(pfn, bytes);
+      return Errno.ENOMEM;
+    }
+    const outcome = create(shown);
+    if (outcome.errno === 0) this.#queues.set(outcome.object as object, { pfn, bytes });
+    else this.#caller.inTurn(() => frames.freeQueue(pfn, bytes));
+    return made<T & NonNullable<Outcome['object']>>(outcome);
+  }
+
+  #dropQueue(queue: object): void {
+    const place = this.#queues.get(queue);
+    this.#queues.delete(queue);
+    if (place !== undefined) this.#caller.inTurn(() => this.#parts.frames.freeQueue(place.pfn, place.bytes));
+  }
+
+  /** A privileged call: its outcome now, its way through the channel in the caller's turn. */
+  #call<C extends VibCommand>(
+    command: C,
+    fields: VibFields<C>,
+    carryOut: (objects: OwnedObjects) => Outcome,
+    shown: FrameList = NO_FRAMES,
+  ): Outcome {
+    const { objects, channel } = this.#parts;
+    const bytes = encodeRequest(command, fields);
+    const id = channel.newId();
+    setSlotId(bytes, id);
+    const outcome = objects.foresee(id, bytes, () => carryOut(objects));
+    this.#wait(command, bytes, outcome.errno, shown);
+    return outcome;
+  }
+
+  #wait(command: string, bytes: Uint8Array, errno: number, shown: FrameList): void {
+    this.#caller.call(`${command} of ${this.config.deviceName}`, (done) => {
+      this.#parts.channel.submit(bytes, (response, atPs) => {
+        shown.done();
+        if (response !== null) {
+          const answered = slotErrno(response);
+          assert(answered === errno, () => `${command}: the driver domain answers errno ${answered}, foreseen was ${errno}`);
+        }
+        done(atPs);
+      });
+    });
+  }
+
+  /** A command of the guest's kernel for which nobody waits. */
+  #send(_command: string, bytes: Uint8Array, answered: () => void): void {
+    const { channel } = this.#parts;
+    setSlotId(bytes, channel.newId());
+    channel.submit(bytes, answered);
+  }
+}
+
+function made<T extends NonNullable<Outcome['object']>>({ errno, object }: Outcome): T | number {
+  return errno === 0 ? (object as T) : errno;
+}
+
+function shownFields({ pages, list }: FrameList): { readonly pages: number; readonly list: number } {
+  return { pages, list };
+}
+
+function addressFields(vector: Vector): Omit<VibFields<'createAh'>, 'pd'> {
+  const { dlid, sl, srcPathBits, staticRate, portNum, grh } = vector;
+  return {
+    ...{ dlid, sl, srcPathBits, staticRate, avPort: portNum },
+    isGlobal: grh === null ? 0 : 1,
+    hopLimit: grh?.hopLimit ?? 0,
+    flowLabel: grh?.flowLabel ?? 0,
+    trafficClass: grh?.trafficClass ?? 0,
+    sgidIndex: grh?.sgidIndex ?? 0,
+    dgid: grh?.dgid ?? new Uint8Array(16),
+  };
+}
+
+const NOWHERE: Vector = { dlid: 0, sl: 0, srcPathBits: 0, staticRate: 0, portNum: 0, grh: null };
+
+function modifyFields(qpn: number, attr: Parameters<Adapter['modifyQp']>[1], mask: number): VibFields<'modifyQp'> {
+  const { av = NOWHERE, enSqdAsyncNotify = false } = attr;
+  return {
+    qpn,
+    mask,
+    qpState: attr.qpState ?? 0,
+    curQpState: attr.curQpState ?? 0,
+    pathMtu: attr.pathMtu ?? 0,
+    pathMigState: attr.pathMigState ?? 0,
+    qkey: attr.qkey ?? 0,
+    rqPsn: attr.rqPsn ?? 0,
+    sqPsn: attr.sqPsn ?? 0,
+    destQpNum: attr.destQpNum ?? 0,
+    qpAccessFlags: attr.qpAccessFlags ?? 0,
+    pkeyIndex: attr.pkeyIndex ?? 0,
+    maxRdAtomic: attr.maxRdAtomic ?? 0,
+    maxDestRdAtomic: attr.maxDestRdAtomic ?? 0,
+    minRnrTimer: attr.minRnrTimer ?? 0,
+    portNum: attr.portNum ?? 0,
+    timeout: attr.timeout ?? 0,
+    retryCnt: attr.retryCnt ?? 0,
+    rnrRetry: attr.rnrRetry ?? 0,
+    drainNotify: enSqdAsyncNotify ? 1 : 0,
+    ...addressFields((mask & QpAttrMask.AV) === 0 ? NOWHERE : av),
+  };
+}
