@@ -1,17 +1,33 @@
 /** A host without a hypervisor: programs have a CPU of their own and the adapters themselves; its kernel, if anybody uses IP, another CPU. */
 import type { Hca } from '../hca/index.ts';
-import type { Ps } from '../sim/index.ts';
+import type { NetStack } from '../net/index.ts';
+import { BareKernelCpu, type Ps } from '../sim/index.ts';
 import { openContext, VerbsError } from '../verbs/index.ts';
 import { slToLid } from './directory.ts';
+import { hostNetwork } from './host-network.ts';
 import type { GroupConfig } from './node-group.ts';
 import type { Machine, MachineParts, System } from './machine.ts';
 
-export class BareMachine implements Machine {
-  readonly #system: System;
-  readonly #up: ((atPs: Ps) => void)[] = [];
+/** Assumed, as the costs of the protocol stack: a server of 2005 to 2012. */
+const KERNEL_COSTS = { interruptPs: 1_500_000, timerPs: 500_000 };
 
-  constructor({ hcas, config }: MachineParts) {
-    this.#system = { ...nativeDevices(hcas, config), adopt: () => undefined, whenUp: (ready) => void this.#up.push(ready) };
+export class BareMachine implements Machine {
+  readonly #parts: MachineParts;
+  readonly #system: System;
+  #stack: NetStack | null = null;
+  readonly #waiting: ((atPs: Ps) => void)[] = [];
+
+  constructor(parts: MachineParts) {
+    this.#parts = parts;
+    const stack = () => this.#stack;
+    this.#system = {
+      ...nativeDevices(parts.hcas, parts.config),
+      get stack() {
+        return stack();
+      },
+      adopt: () => undefined,
+      whenUp: (ready) => void this.#waiting.push(ready),
+    };
   }
 
   systemOf(): System {
@@ -19,11 +35,18 @@ export class BareMachine implements Machine {
   }
 
   start(): void {
-    for (const ready of this.#up.splice(0)) ready(0);
+    const { loop, node, hcas, config, trace } = this.#parts;
+    const ipoib = node.host?.ipoib ?? null;
+    if (ipoib === null) {
+      this.#up(0);
+      return;
+    }
+    const cpu = new BareKernelCpu(loop, node.entity, KERNEL_COSTS, trace?.marksOfPath(node.name) ?? null);
+    this.#stack = hostNetwork({ cpu, hcas, config, ipoib, name: node.name }, () => this.#up(cpu.nowPs));
   }
 
-  hash(): readonly number[] {
-    return [];
+  #up(atPs: Ps): void {
+    for (const ready of this.#waiting.splice(0)) ready(atPs);
   }
 }
 

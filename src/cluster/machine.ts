@@ -2,6 +2,7 @@
  * The machine that a node is, as the programs on it see it: systems (the node's own, or the domains of its hypervisor) that lend devices, a network stack and CPU time.
  */
 import type { Hca } from '../hca/index.ts';
+import type { NetStack } from '../net/index.ts';
 import type { EventLoop, Ps, SimThread } from '../sim/index.ts';
 import type { Context } from '../verbs/index.ts';
 import { BareMachine } from './bare-machine.ts';
@@ -14,6 +15,8 @@ export interface System {
   readonly devices: readonly string[];
   /** `ibv_open_device`, for a program on `thread`. Throws `VerbsError` ENODEV. */
   openDevice(name: string, thread: SimThread): Context;
+  /** Null where the system has no network, and before it is up. */
+  readonly stack: NetStack | null;
   /** Gives `thread` its CPU, before it starts. */
   adopt(thread: SimThread): void;
   /** Calls `ready` when the system is up, with the time from which on programs may run; before `Machine.start`. */
@@ -25,8 +28,6 @@ export interface Machine {
   systemOf(guest: string | null): System;
   /** Switches it on, at time 0. */
   start(): void;
-  /** Numbers that say what happened, for the run's hash, at the end of the run. */
-  hash(): readonly number[];
 }
 
 export interface MachineParts {
