@@ -54,7 +54,7 @@ export class GuestAdapter implements Adapter {
   readonly #caller: Caller;
   readonly #hca: Adapter;
   /** Frames of queues, by queue. */
-  readonly #queues = new Map<object, { readonly pfn: number; readonly bytes: number }>();
+  readonly #queues = new Map<object, readonly number[]>();
   readonly #regions = new Map<Key, { readonly addr: number; readonly length: number }>();
   readonly #qps = new Set<Qp>();
 
@@ -361,23 +361,22 @@ export class GuestAdapter implements Adapter {
 
   #makeQueue<T extends object>(bytes: number, create: (shown: FrameList) => Outcome): T | number {
     const { frames } = this.#parts;
-    const pfn = frames.allocQueue(bytes);
-    const count = Math.max(1, Math.ceil(bytes / 4096));
-    const shown = pfn < 0 ? null : frames.show(Array.from({ length: count }, (_, i) => pfn + i));
-    if (shown === null) {
-      if (pfn >= 0) frames.freeQueue(pfn, bytes);
+    const pfns = frames.allocQueue(bytes);
+    const shown = pfns === null ? null : frames.show(pfns);
+    if (pfns === null || shown === null) {
+      if (pfns !== null) frames.freeQueue(pfns);
       return Errno.ENOMEM;
     }
     const outcome = create(shown);
-    if (outcome.errno === 0) this.#queues.set(outcome.object as object, { pfn, bytes });
-    else this.#caller.inTurn(() => frames.freeQueue(pfn, bytes));
+    if (outcome.errno === 0) this.#queues.set(outcome.object as object, pfns);
+    else this.#caller.inTurn(() => frames.freeQueue(pfns));
     return made<T & NonNullable<Outcome['object']>>(outcome);
   }
 
   #dropQueue(queue: object): void {
-    const place = this.#queues.get(queue);
+    const pfns = this.#queues.get(queue);
     this.#queues.delete(queue);
-    if (place !== undefined) this.#caller.inTurn(() => this.#parts.frames.freeQueue(place.pfn, place.bytes));
+    if (pfns !== undefined) this.#caller.inTurn(() => this.#parts.frames.freeQueue(pfns));
   }
 
   /** A privileged call: its outcome now, its way through the channel in the caller's turn. */

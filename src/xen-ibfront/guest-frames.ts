@@ -59,13 +59,22 @@ export class GuestFrames {
     this.#unback(Math.floor(addr / PAGE_BYTES), Math.floor((addr + length - 1) / PAGE_BYTES));
   }
 
-  /** Consecutive frames for a queue of `bytes`; −1 if there are none. */
-  allocQueue(bytes: number): number {
-    return this.#alloc(queuePages(bytes));
+  /** Frames for a queue of `bytes`, or null if there are not so many. */
+  allocQueue(bytes: number): number[] | null {
+    const frames: number[] = [];
+    for (let left = Math.max(1, Math.ceil(bytes / PAGE_BYTES)); left > 0; left--) {
+      const pfn = this.#alloc();
+      if (pfn < 0) {
+        this.freeQueue(frames);
+        return null;
+      }
+      frames.push(pfn);
+    }
+    return frames;
   }
 
-  freeQueue(pfn: number, bytes: number): void {
-    this.#kernel.freePages(pfn, queuePages(bytes));
+  freeQueue(frames: readonly number[]): void {
+    for (const pfn of frames) this.#kernel.freePages(pfn, 1);
   }
 
   /** Shows frames to the backend; null where list pages or grants have run out. */
@@ -115,7 +124,7 @@ export class GuestFrames {
       known.users++;
       return known.pfn;
     }
-    const pfn = this.#alloc(1);
+    const pfn = this.#alloc();
     if (pfn >= 0) this.#backed.set(page, { pfn, users: 1 });
     return pfn;
   }
@@ -129,16 +138,12 @@ export class GuestFrames {
     }
   }
 
-  #alloc(count: number): number {
+  #alloc(): number {
     try {
-      return this.#kernel.allocPages(count);
+      return this.#kernel.allocPages(1);
     } catch (error) {
       if (error instanceof RangeError) return -1;
       throw error;
     }
   }
-}
-
-function queuePages(bytes: number): number {
-  return Math.max(1, Math.ceil(bytes / PAGE_BYTES));
 }

@@ -66,6 +66,8 @@ export interface Passing {
 }
 
 export interface WireOptions {
+  /** Default: a loop of its own. */
+  readonly loop?: EventLoop;
   readonly profile?: string;
   readonly overrides?: Record<string, number>;
   readonly latencyPs?: number;
@@ -92,7 +94,7 @@ export const ALL_ACCESS = 1 | 2 | 4 | 8 | 16;
 
 /** The wire and its hosts. Port p of host h has host port h × ports + p and LID (that + 1) × 128. */
 export class TestWire {
-  readonly loop = new EventLoop();
+  readonly loop: EventLoop;
   readonly pool: PayloadPool;
   readonly hosts: Host[] = [];
   readonly profile: HcaProfile;
@@ -112,6 +114,7 @@ export class TestWire {
     const { profile, issues } = resolveProfile(options.profile ?? 'connectx2-qdr', options.overrides);
     if (profile === undefined) throw new Error(issues.map((issue) => issue.message).join());
     const count = options.hosts ?? 2;
+    this.loop = options.loop ?? new EventLoop();
     this.profile = profile;
     this.latencyPs = options.latencyPs ?? 120_000;
     this.psPerByte = options.psPerByte ?? 250;
