@@ -1,4 +1,5 @@
 /** One program on a node or in a guest: its thread, everything its `ProgramContext` offers, and what becomes of its lines and its result. */
+import { createSockets, type ProgramNet } from '../net/index.ts';
 import { type EventLoop, nsToPs, ps, RandomStream, SimThread } from '../sim/index.ts';
 import { type Context, createRdmaCm, type Program, type ProgramContext, type Role, VerbsError } from '../verbs/index.ts';
 import { directoryOf } from './directory.ts';
@@ -29,6 +30,7 @@ export class ProgramHost {
   readonly #thread: SimThread;
   readonly #random: RandomStream;
   readonly #contexts = new Map<string, Context>();
+  #net: ProgramNet | null = null;
   #lines = 0;
 
   constructor(options: ProgramHostOptions) {
@@ -76,9 +78,12 @@ export class ProgramHost {
     const thread = this.#thread;
     const { devices } = system;
     const open = (name: string) => this.#open(name);
+    const net = createSockets(system.stack, thread, config.addresses);
+    this.#net = net;
     const plain: Omit<ProgramContext, 'ctx' | 'cm'> = {
       open,
       devices,
+      net,
       sim: {
         now: () => thread.nowPs,
         sleep: (ns) => thread.sleep(nsToPs(ns)),
@@ -101,11 +106,11 @@ export class ProgramHost {
       log: (line) => this.#log(line),
       trace: this.#options.trace?.marksOf(run.name, thread) ?? { begin: () => undefined, end: () => undefined },
     };
-    return Object.assign(this.#devicesAndNet(), plain);
+    return Object.assign(this.#verbs(), plain);
   }
 
-  /** What not every system has is made, or missed, when the program asks for it. */
-  #devicesAndNet(): Pick<ProgramContext, 'ctx' | 'cm'> {
+  /** A system without an adapter is told so when the program asks for one. */
+  #verbs(): Pick<ProgramContext, 'ctx' | 'cm'> {
     const { system, config } = this.#options;
     const thread = this.#thread;
     const open = (name: string) => this.#open(name);
@@ -140,6 +145,7 @@ export class ProgramHost {
     const { outcome, nowPs } = this.#thread;
     const { emit, run, config } = this.#options;
     for (const context of this.#contexts.values()) context.abandon();
+    this.#net?.closeAll();
     if (outcome === null || outcome.error === undefined)
       emit({ kind: 'finished', timePs: nowPs, rank: run.rank, value: outcome?.value ?? null });
     else emit({ kind: 'finished', timePs: nowPs, rank: run.rank, error: programStack(outcome.error, config.program) });

@@ -8,6 +8,7 @@ import {
   type TrafficSpec,
 } from '../fabric/index.ts';
 import { ConfigError, DeadlockError, inMacrotask, RandomStream } from '../sim/index.ts';
+import { partsOf } from './fabric-parts.ts';
 import { type ClusterPlan, planCluster } from './plan.ts';
 import { describeWaitCycle, haltedPs } from './standstill.ts';
 import type { LinkUse, TrafficOptions, TrafficResult } from './types.ts';
@@ -100,7 +101,8 @@ function pathSls({ subnet }: ClusterPlan): Pick<TrafficSpec, 'pathSls'> {
 function kernelPattern(options: TrafficOptions, plan: ClusterPlan, hosts: readonly number[]): KernelPattern {
   const all = plan.subnet.ports.length;
   const target = targetPort(options, plan, hosts);
-  if (hosts.length === all) {
+  const parts = partsOf(plan.subnet.index, hosts);
+  if (hosts.length === all && parts.length === 1) {
     switch (options.pattern) {
       case 'shift':
         return { kind: 'shift', by: (options.shift ?? 1) % all };
@@ -112,12 +114,18 @@ function kernelPattern(options: TrafficOptions, plan: ClusterPlan, hosts: readon
         return { kind: options.pattern };
     }
   }
-  if (options.pattern === 'incast') return { kind: 'incast', to: target, sources: hosts.filter((host) => host !== target) };
+  if (options.pattern === 'uniform') return { kind: 'uniform-within', parts };
+  if (options.pattern === 'incast') {
+    const near = parts.find((part) => part.includes(target)) as number[];
+    return { kind: 'incast', to: target, sources: near.filter((host) => host !== target) };
+  }
   const to = new Array<number>(all).fill(-1);
-  const destinations = tableOf(options, hosts);
-  hosts.forEach((host, i) => {
-    to[host] = destinations[i] as number;
-  });
+  for (const part of parts) {
+    const destinations = tableOf(options, part);
+    part.forEach((host, i) => {
+      to[host] = destinations[i] as number;
+    });
+  }
   return { kind: 'table', to };
 }
 
@@ -138,7 +146,7 @@ function tableOf(options: TrafficOptions, hosts: readonly number[]): readonly nu
   }
   throw problem(
     '--nodes',
-    `the pattern ${options.pattern} runs on all nodes; permutation, shift, bisection and incast take a choice of them`,
+    `the pattern ${options.pattern} runs where all ports of all nodes are connected with each other; uniform, permutation, shift, bisection and incast take a choice of them`,
   );
 }
 

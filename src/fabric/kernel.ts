@@ -1039,7 +1039,11 @@ export function makeKernel(env: KernelEnv): KernelState {
       return d >= HOSTS ? d - HOSTS : d;
     }
     if (T.hotHost >= 0 && h !== T.hotHost && draw(h) < T.hotBelow) return T.hotHost;
-    if (hasChoices) return T.choices[Math.floor((draw(h) * T.choices.length) / 4294967296)];
+    if (hasChoices) {
+      const place = T.choicePlace[h];
+      const i = Math.floor((draw(h) * (T.choiceCount[h] - (place >= 0 ? 1 : 0))) / 4294967296);
+      return T.choices[T.choiceStart[h] + (place >= 0 && i >= place ? i + 1 : i)];
+    }
     const d = Math.floor((draw(h) * (HOSTS - 1)) / 4294967296);
     return d >= h ? d + 1 : d;
   }

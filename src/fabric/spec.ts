@@ -123,8 +123,10 @@ export interface FaultSpec {
 }
 
 export type TrafficPattern =
-  /** From `sources` (default: all) to a host drawn from `destinations` (default: all others). */
+  /** From `sources` (default: all) to another host drawn from `destinations` (default: all). */
   | { readonly kind: 'uniform'; readonly sources?: readonly number[]; readonly destinations?: readonly number[] }
+  /** From each host of each part to another host of its part; hosts in no part are silent. */
+  | { readonly kind: 'uniform-within'; readonly parts: readonly (readonly number[])[] }
   /** A seeded random permutation without fixed points. */
   | { readonly kind: 'permutation' }
   /** Host i sends to host (i + by) mod N. */

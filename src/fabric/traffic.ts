@@ -12,7 +12,11 @@ export interface TrafficPlan {
   readonly sends: Uint8Array;
   readonly lid: Int32Array;
   /** Where not empty, what a destination is drawn from. */
+  /** Hosts to choose from, where not all are: host h takes one of `choiceCount[h]` from `choiceStart[h]` on, not that at `choicePlace[h]`, itself (−1: it is none of them). */
   readonly choices: Int32Array;
+  readonly choiceStart: Int32Array;
+  readonly choiceCount: Int32Array;
+  readonly choicePlace: Int32Array;
   readonly roundRobin: boolean;
   readonly hotHost: number;
   /** A uint32 drawn below this goes to `hotHost`. */
@@ -84,15 +88,47 @@ function targets(pattern: TrafficPattern, hosts: number, stream: RandomStream): 
       to[h] = d < 0 ? -2 : check(d);
     });
   } else if (pattern.kind === 'hot-spot') check(pattern.to);
-  else if (pattern.kind === 'uniform') {
+  else if (pattern.kind === 'uniform-within') {
+    to.fill(-2);
+    for (const part of pattern.parts) for (const h of part) to[check(h)] = part.length > 1 ? -1 : -2;
+  } else if (pattern.kind === 'uniform') {
     for (const h of pattern.destinations ?? []) check(h);
     if (pattern.sources !== undefined) {
       to.fill(-2);
       for (const h of pattern.sources) to[check(h)] = -1;
     }
+    const [only] = pattern.destinations ?? [];
+    if (pattern.destinations?.length === 1) to[only as number] = -2;
   }
   for (let h = 0; h < hosts; h++) if (to[h] === h) to[h] = -2;
   return to;
+}
+
+/** Whom each host may choose, for patterns that choose among some. */
+function choicesOf(
+  pattern: TrafficSpec['pattern'],
+  hosts: number,
+): Pick<TrafficPlan, 'choices' | 'choiceStart' | 'choiceCount' | 'choicePlace'> {
+  const isWithin = pattern.kind === 'uniform-within';
+  const parts = isWithin ? pattern.parts : pattern.kind === 'uniform' && pattern.destinations ? [pattern.destinations] : [];
+  const plan = {
+    choices: Int32Array.from(parts.flat()),
+    choiceStart: new Int32Array(hosts),
+    choiceCount: new Int32Array(hosts),
+    choicePlace: new Int32Array(hosts).fill(-1),
+  };
+  let start = 0;
+  for (const part of parts) {
+    for (const h of isWithin ? part : plan.choiceStart.keys()) {
+      plan.choiceStart[h] = start;
+      plan.choiceCount[h] = part.length;
+    }
+    part.forEach((h, i) => {
+      plan.choicePlace[h] = i;
+    });
+    start += part.length;
+  }
+  return plan;
 }
 
 /** Throws `ConfigError` for what makes no sense. */
@@ -128,7 +164,7 @@ export function planTraffic(spec: TrafficSpec, wiring: Wiring): TrafficPlan {
     target: to.map((d) => (d < 0 ? -1 : d)),
     sends: Uint8Array.from(to, (d) => (d === -2 ? 0 : 1)),
     lid: Int32Array.from(wiring.spec.hostPorts, (h) => h.lid),
-    choices: Int32Array.from(pattern.kind === 'uniform' ? (pattern.destinations ?? []) : []),
+    ...choicesOf(pattern, hosts),
     roundRobin: pattern.kind === 'all-to-all',
     hotHost: pattern.kind === 'hot-spot' ? pattern.to : -1,
     hotBelow: pattern.kind === 'hot-spot' ? Math.round(pattern.fraction * 2 ** 32) : 0,
@@ -161,6 +197,9 @@ export const NO_TRAFFIC: TrafficPlan = {
   sends: new Uint8Array(1),
   lid: new Int32Array(1),
   choices: new Int32Array(0),
+  choiceStart: new Int32Array(0),
+  choiceCount: new Int32Array(0),
+  choicePlace: new Int32Array(0),
   roundRobin: false,
   hotHost: -1,
   hotBelow: 0,

@@ -64,7 +64,7 @@ describe('synthetic traffic', () => {
     [{ nodes: ['node1'] }, 'at least 2 are needed'],
     [{ messageBytes: 9000 }, 'at most the MTU'],
     [{ pattern: 'incast', target: 'nobody' }, 'none of the nodes'],
-    [{ pattern: 'uniform', nodes: ['node1', 'node2'] }, 'runs on all nodes'],
+    [{ pattern: 'hot-spot', nodes: ['node1', 'node2'] }, 'runs where all ports of all nodes'],
   ] as const)('%j is refused', async (options, message) => {
     await expect(traffic(options)).rejects.toThrow(message);
   });
