@@ -136,9 +136,7 @@ const LONGER: Readonly<Record<string, { readonly lines: number; readonly why: st
 const COVERS: Readonly<Record<string, readonly string[]>> = {
   'test/cli/end-to-end.test.ts': ['src/cluster/lists.ts'],
   'test/cluster/determinism.test.ts': [
-    'src/cluster/directory.ts',
     'src/cluster/inline-group.ts',
-    'src/cluster/subnet-plan.ts',
     'src/cluster/thread-channel.ts',
     'src/cluster/worker-group.ts',
     'src/cluster/worker-url.ts',
