@@ -150,10 +150,16 @@ export class FakeHost {
   }
 }
 
-/** A machine for a bare store: these domains exist, any introduction succeeds. */
+/** A machine for a bare store: these domains exist and can be introduced. */
 export function storeHost(domids: readonly number[]): StoreHost & { readonly alive: Set<number> } {
   const alive = new Set([0, ...domids]);
-  return { alive, domainExists: (domid) => alive.has(domid), introduce: () => null, reset: () => {}, released: () => {} };
+  return {
+    alive,
+    domainExists: (domid) => alive.has(domid),
+    introduce: ({ domid }) => (alive.has(domid) ? null : 'ENOENT'),
+    reset: () => {},
+    released: () => {},
+  };
 }
 
 /** What came back: `OK` and such for acknowledgements, the error's name for errors. */

@@ -82,4 +82,4 @@ export const RING_ERROR = { none: 0, communication: 1, ringIndex: 2, protocol: 3
 
 /** The grant reference that the domain builder sets for the shared page. */
 export const STORE_GRANT_REF = 1;
-export const DOMID_SELF = 0x7ff0;
+export { DOMID_SELF } from '../abi/guest.ts';

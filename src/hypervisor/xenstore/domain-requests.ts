@@ -4,7 +4,7 @@
 import { DOMID_SELF, type StoreError } from './abi.ts';
 import { StoreConnection } from './connection.ts';
 import type { KnownDomain } from './known-domains.ts';
-import { childOf, homeOf, nameOf, parentOf, parseInteger } from './paths.ts';
+import { childOf, homeOf, parseInteger } from './paths.ts';
 import type { Request, RequestHandler, StoreParts } from './request.ts';
 
 export const introduceDomain: RequestHandler = (parts, request) => {
@@ -14,10 +14,14 @@ export const introduceDomain: RequestHandler = (parts, request) => {
   const port = parseInteger(strings[2]) >>> 0;
   if (port === 0) return 'EINVAL';
   const known = parts.domains.introduced(domid);
-  const connection = known?.connection ?? new StoreConnection(known ?? domainFor(parts, domid));
+  const earlier = parts.domains.get(domid);
+  const connection = known?.connection ?? new StoreConnection(earlier ?? parts.domains.add(domid, parts.table.generation));
   const error = parts.host.introduce(connection, parseInteger(strings[1]) >>> 0, port, known === undefined);
   if (known === undefined) {
-    if (error !== null) return error;
+    if (error !== null) {
+      if (earlier === undefined) parts.domains.remove(domid);
+      return error;
+    }
     connect(parts, connection);
     fireSpecial(parts, '@introduceDomain');
   }
@@ -27,10 +31,6 @@ export const introduceDomain: RequestHandler = (parts, request) => {
   parts.host.reset(connection);
   return request.acknowledge();
 };
-
-function domainFor({ domains, table }: StoreParts, domid: number): KnownDomain {
-  return domains.get(domid) ?? domains.add(domid, table.generation);
-}
 
 /** Makes `connection` its domain's. */
 export function connect(parts: StoreParts, connection: StoreConnection): void {
@@ -105,18 +105,17 @@ function removeOwned(parts: StoreParts, domain: KnownDomain, path: string): void
   const { table, watching } = parts;
   const node = table.read(null, path);
   if (typeof node === 'string' || domain.nodes <= 0) return;
-  if (node.permissions[0].domid !== domain.domid || path === '/') {
+  const [owner, ...others] = node.permissions;
+  // The root stays, whoever owned it.
+  if (path === '/' && owner.domid === domain.domid)
+    table.commit('/', { ...node, permissions: [{ ...owner, domid: 0 }, ...others] });
+  if (owner.domid !== domain.domid || path === '/') {
     for (const name of node.children) removeOwned(parts, domain, childOf(path, name));
     return;
   }
-  const removed = table.subtree(null, path);
-  const parent = table.read(null, parentOf(path));
-  if (typeof removed === 'string' || typeof parent === 'string') return;
-  for (const entry of removed) {
-    table.remove(entry);
-    watching.fire({ path: entry.path, node: entry.node, isExact: entry.path !== path, request: null });
-  }
-  table.removeChild(parentOf(path), parent, nameOf(path));
+  table.removeTree(null, path, (removed, was) => {
+    watching.fire({ path: removed, node: was, isExact: removed !== path, request: null });
+  });
 }
 
 export function fireSpecial({ special, watching }: StoreParts, name: '@introduceDomain' | '@releaseDomain'): void {

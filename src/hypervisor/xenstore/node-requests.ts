@@ -3,7 +3,7 @@
  */
 import { PAYLOAD_MAX, type StoreError } from './abi.ts';
 import { ACCESS_OWNER, ACCESS_READ, ACCESS_WRITE, accessOf, formatPermission, type Permission, parsePermission } from './node.ts';
-import { nameOf, parentOf, parseInteger } from './paths.ts';
+import { parentOf, parseInteger } from './paths.ts';
 import type { Request, RequestHandler, StoreParts } from './request.ts';
 
 export const readNode: RequestHandler = ({ table }, request) => {
@@ -72,8 +72,7 @@ export const makeNode: RequestHandler = ({ table }, request) => {
   return request.acknowledge();
 };
 
-export const removeNode: RequestHandler = (parts, request) => {
-  const { table } = parts;
+export const removeNode: RequestHandler = ({ table }, request) => {
   const { path, connection } = request;
   const node = table.find(connection, path, ACCESS_WRITE);
   if (path === null) return 'EINVAL';
@@ -84,22 +83,12 @@ export const removeNode: RequestHandler = (parts, request) => {
     return typeof parent === 'string' ? parent : request.acknowledge();
   }
   if (path === '/') return 'EINVAL';
-  return removeTree(parts, request, path) ?? request.acknowledge();
+  // Watches above it are told once, those below each of their own node.
+  const error = table.removeTree(connection, path, (removed, was) => {
+    request.fire({ path: removed, node: was, isExact: removed !== path });
+  });
+  return error ?? request.acknowledge();
 };
-
-/** Removes a node and all below. Watches above it are told once, those below each of their own node. */
-function removeTree({ table }: StoreParts, request: Request, path: string): StoreError | null {
-  const parent = table.read(request.connection, parentOf(path));
-  if (typeof parent === 'string') return parent;
-  const removed = table.subtree(request.connection, path);
-  if (typeof removed === 'string') return removed;
-  for (const entry of removed) {
-    table.remove(entry);
-    request.fire({ path: entry.path, node: entry.node, isExact: entry.path !== path });
-  }
-  table.removeChild(parentOf(path), parent, nameOf(path));
-  return null;
-}
 
 export const setPermissions: RequestHandler = (parts, request) => {
   const { table, domains, quotas } = parts;

@@ -15,11 +15,6 @@ import type { Transaction } from './transaction.ts';
 /** A node's absence is `ENOENT`. */
 export type Found = StoreNode | StoreError;
 
-export interface RemovedNode {
-  readonly path: string;
-  readonly node: StoreNode;
-}
-
 export class NodeTable {
   /** By path. */
   #nodes = PersistentMap.empty<StoreNode>();
@@ -114,28 +109,21 @@ export class NodeTable {
     return this.#writeNew(connection, changes);
   }
 
-  /** A node and all below it, in the order in which they go: children first. */
-  subtree(connection: StoreConnection | null, path: string): RemovedNode[] | StoreError {
-    const node = this.read(connection, path);
-    if (typeof node === 'string') return node;
-    const found: RemovedNode[] = [];
-    for (const name of node.children) {
-      const below = this.subtree(connection, childOf(path, name));
-      if (typeof below === 'string') return below;
-      for (const entry of below) found.push(entry);
-    }
-    found.push({ path, node });
-    return found;
-  }
-
-  /** Removes one node, whose children are gone or go as well; `parent` is told with `removeChild`. */
-  remove({ path, node }: RemovedNode): void {
-    this.#set(path, undefined);
-    this.#own(node.permissions[0].domid, -1);
-  }
-
-  removeChild(parentPath: string, parent: StoreNode, name: string): void {
-    this.#set(parentPath, { ...withoutChild(parent, name), generation: this.nextGeneration() });
+  /** Removes a node and all below it, children first, and tells `removed` of each. */
+  removeTree(
+    connection: StoreConnection | null,
+    path: string,
+    removed: (path: string, node: StoreNode) => void,
+  ): StoreError | null {
+    const parent = this.read(connection, parentOf(path));
+    if (typeof parent === 'string') return parent === 'ENOENT' ? 'EINVAL' : parent;
+    const error = this.#removeBelow(connection, path, removed);
+    if (error !== null) return error;
+    const name = nameOf(path);
+    // Only in a transaction that is bound to end in EAGAIN: the parent was read before the child came to be.
+    if (!parent.children.includes(name)) return 'EIO';
+    this.#set(parentOf(path), { ...withoutChild(parent, name), generation: this.nextGeneration() });
+    return null;
   }
 
   /** At the end of a transaction: puts a node that it changed into the store. */
@@ -147,6 +135,24 @@ export class NodeTable {
   seed(path: string, node: Omit<StoreNode, 'generation'>): void {
     this.#set(path, { ...node, generation: this.nextGeneration() });
     this.#own(node.permissions[0].domid, 1);
+  }
+
+  /** As removeTree, but the parent still lists it. Outside of a transaction nothing can fail. */
+  #removeBelow(
+    connection: StoreConnection | null,
+    path: string,
+    removed: (path: string, node: StoreNode) => void,
+  ): StoreError | null {
+    const node = this.read(connection, path);
+    if (typeof node === 'string') return 'EIO';
+    for (const name of node.children) {
+      const error = this.#removeBelow(connection, childOf(path, name), removed);
+      if (error !== null) return error;
+    }
+    this.#set(path, undefined);
+    this.#own(node.permissions[0].domid, -1);
+    removed(path, node);
+    return null;
   }
 
   /** What the next node above `path` is that exists. There is always the root. */
