@@ -4,10 +4,12 @@
  * `XenMachine` makes and destroys domains; nobody else constructs one.
  */
 import type { DomainAccount } from './account.ts';
+import type { DomainKernel } from './domain-kernel.ts';
 import type { EventChannels } from './event-channels.ts';
 import type { GrantTable } from './grant-table.ts';
+import { writeRunstate } from './hypercalls/sched.ts';
+import type { Frame } from './machine-memory.ts';
 import type { DomainMemory } from './memory.ts';
-import type { DomainKernel } from './domain-kernel.ts';
 import type { Vcpu } from './vcpu.ts';
 
 /**
@@ -20,10 +22,10 @@ export type DomainState = 'paused' | 'running' | 'shutdown' | 'dying' | 'dead';
 export interface StartPages {
   readonly startInfoPfn: number;
   readonly sharedInfoPfn: number;
-  /** xenstore's ring (grant reference 1 to domain 0) and the domain's port for it. */
+  /** xenstore's ring (grant reference 1 to domain 0) and the domain's port for it, unbound, for domain 0. */
   readonly storePfn: number;
   readonly storePort: number;
-  /** The console ring (grant reference 0 to domain 0) and its port. */
+  /** The console ring (grant reference 0 to domain 0) and its port, unbound, for domain 0. */
   readonly consolePfn: number;
   readonly consolePort: number;
 }
@@ -37,21 +39,40 @@ export class Domain {
   readonly memory: DomainMemory;
   readonly grants: GrantTable;
   readonly events: EventChannels;
-  readonly vcpus: readonly Vcpu[] = [];
+  readonly sharedInfo: Frame;
+  readonly vcpus: readonly Vcpu[];
+  /** Set by the machine, which builds it last. */
   kernel!: DomainKernel;
   start!: StartPages;
   /** SHUTDOWN_* once it is shut down, else null. */
   shutdownReason: number | null = null;
-  state: DomainState = 'paused';
+  /** What SCHEDOP_shutdown_code said the reason will be. */
+  shutdownCode: number | null = null;
+  isDying = false;
+  isDead = false;
+  /** Pauses by the toolstack: each takes one unpause. */
+  pauseCount = 0;
+
+  // What the guest told the hypervisor, by vCPU.
+  /** Address of a `struct vcpu_runstate_info` that is kept up to date; null where none is registered. */
+  readonly runstateAreas: (number | null)[];
+  /** vCPUs that VCPUOP_down took offline. */
+  readonly downVcpus = new Set<number>();
+  /** vCPUs in SCHEDOP_poll, and the ports that they wait for. */
+  readonly pollers = new Map<number, readonly number[]>();
+  /** Handles of the running watchdog timers; 0 where there is none. */
+  readonly watchdogs: number[] = [0, 0];
 
   constructor(parts: {
-    domid: number;
-    name: string;
-    privileged: boolean;
-    account: DomainAccount;
-    memory: DomainMemory;
-    grants: GrantTable;
-    events: EventChannels;
+    readonly domid: number;
+    readonly name: string;
+    readonly privileged: boolean;
+    readonly account: DomainAccount;
+    readonly memory: DomainMemory;
+    readonly grants: GrantTable;
+    readonly events: EventChannels;
+    readonly sharedInfo: Frame;
+    readonly vcpus: readonly Vcpu[];
   }) {
     this.domid = parts.domid;
     this.name = parts.name;
@@ -60,5 +81,21 @@ export class Domain {
     this.memory = parts.memory;
     this.grants = parts.grants;
     this.events = parts.events;
+    this.sharedInfo = parts.sharedInfo;
+    this.vcpus = parts.vcpus;
+    this.runstateAreas = parts.vcpus.map(() => null);
+  }
+
+  get state(): DomainState {
+    if (this.isDead) return 'dead';
+    if (this.isDying) return 'dying';
+    if (this.shutdownReason !== null) return 'shutdown';
+    return this.pauseCount > 0 ? 'paused' : 'running';
+  }
+
+  /** Writes a vCPU's times where the guest wants to read them. */
+  writeRunstate(vcpu: Vcpu): void {
+    const at = this.runstateAreas[vcpu.id];
+    if (at !== null && at !== undefined) writeRunstate(this, vcpu, at);
   }
 }

@@ -5,9 +5,15 @@
  *   guest-kernel, guest-xen, memory-view, xenbus    a domain's kernel: CPUs, memory, hypercalls, devices
  *   eras                                            versions of Xen and what things cost
  * The core
- *   machine, domain, domain-kernel                  life of domains; what a domain is; its kernel's implementation of what drivers see
+ *   abi/*                                           the binary interface as tables
+ *   machine, domain, domain-builder, console        life of domains; what a domain is and how it begins
+ *   machine-memory, memory, page-view               frames, what is behind a domain's page numbers, and views of them
+ *   grant-table, grant-ops, maptrack                a table and its entries in use; what others do with them; what a domain has mapped
+ *   event-channels, event-2l, event-fifo, vcpu-info ports and what they are bound to; how events are shown to the guest
+ *   door, hypercalls/*                              hypercalls by number, arguments read from guest memory
  *   account                                         hypercalls, events and grant operations counted
- *   memory, grant-table, event-channels             frames and page tables; grants; events
+ *   domain-kernel, hypercall-xen                    a kernel's implementation of what drivers see
+ *   guest-grants, guest-events, page-allocator      the kernel's side of its grant table and of upcalls; its free pages
  *   virtual-cpu                                     what the core asks of a virtual CPU
  *
  * Split drivers' rings
@@ -21,12 +27,17 @@
  * Toolstack
  *   toolstack/*                                     guests described (xl.cfg), made, changed and ended; its own door
  */
+export * from './abi/index.ts';
 export * from './account.ts';
 export * from './domain.ts';
+export * from './domain-kernel.ts';
+export type { Hypercall, HypercallHost } from './hypercalls/host.ts';
+export * from './hypercall-xen.ts';
 export * from './eras.ts';
 export type * from './guest-kernel.ts';
 export type * from './guest-xen.ts';
 export * from './machine.ts';
+export * from './memory.ts';
 export * from './memory-view.ts';
 export type * from './virtual-cpu.ts';
 export * from './xenbus.ts';
