@@ -80,7 +80,7 @@ export class IbLab {
         guest.device = null;
       },
     });
-    const guest = new IbGuest(domain, this.lab.plug(domain, this.dom0, '0'));
+    const guest = new IbGuest(domain, this.lab.plug(domain, this.dom0, `${index}`));
     return guest;
   }
 
@@ -134,6 +134,6 @@ export class IbLab {
   async run(limitPs = 10 ** 13): Promise<unknown[]> {
     await inMacrotask(() => this.wire.run(limitPs));
     for (const { outcome } of this.threads) if (outcome?.error !== undefined) throw outcome.error;
-    return this.threads.map((thread) => thread.outcome?.value ?? thread.waitingFor());
+    return this.threads.map((thread) => (thread.outcome === null ? thread.waitingFor() : thread.outcome.value));
   }
 }
