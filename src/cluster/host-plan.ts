@@ -5,7 +5,9 @@
  * domain, which answers ARP for them (proxy ARP), so that nobody needs routes.
  */
 import { ConfigError, type Issue } from '../sim/index.ts';
-import type { Topology, TopologyGuest, TopologyIpoib, TopologyNode, TopologyVif, TopologyXen } from '../topology/index.ts';
+import type { GuestConfig } from '../hypervisor/index.ts';
+import type { Topology, TopologyGuest, TopologyIpoib, TopologyNode, TopologyXen } from '../topology/index.ts';
+import { guestConfigOf } from './guest-plan.ts';
 import type { Place } from './places.ts';
 import type { RunOptions } from './types.ts';
 
@@ -21,13 +23,22 @@ export interface IpoibPlan extends Omit<TopologyIpoib, 'address'> {
   readonly address: number;
 }
 
-export interface VifPlan extends Omit<TopologyVif, 'ip' | 'mac'> {
+export interface VifPlan {
+  /** IPv4, as a number. */
   readonly ip: number;
   readonly mac: string;
 }
 
-export interface GuestPlan extends Omit<TopologyGuest, 'vifs'> {
+export interface GuestPlan {
+  readonly name: string;
+  /** What the toolstack is told. */
+  readonly config: GuestConfig;
   readonly vifs: readonly VifPlan[];
+  readonly ib: TopologyGuest['ib'];
+  readonly load: TopologyGuest['load'];
+  /** BVT's parameters, which xl.cfg has no words for. */
+  readonly mcuAdvance?: number;
+  readonly warpPs?: number;
 }
 
 export interface XenPlan extends Omit<TopologyXen, 'guests'> {
@@ -63,9 +74,10 @@ export function planHosts(
       issues.push({ file: topologyFile, path, message: `the address ${formatIpv4(address)} is also that of ${other}` });
     taken.set(address, path);
   };
-  const guests = new GuestPlanner(take);
+  const guests = new GuestPlanner(topologyFile, take, issues);
   const ofNode = topology.nodes.map((node): HostPlan | null => {
-    const xen = node.xen === undefined ? null : { ...node.xen, guests: node.xen.guests.map((guest) => guests.plan(node, guest)) };
+    const xen =
+      node.xen === undefined ? null : { ...node.xen, guests: node.xen.guests.flatMap((guest) => guests.plan(node, guest)) };
     const hasVif = xen?.guests.some((guest) => guest.vifs.length > 0) ?? false;
     const isOnNet = node.ipoib !== undefined || hasVif || running.has(node.index);
     if (xen === null && !isOnNet) return null;
@@ -84,21 +96,46 @@ function planIpoib(node: TopologyNode, take: (address: number, path: string) => 
 
 /** Gives out the guests' addresses, in the order of the file. */
 class GuestPlanner {
+  readonly #file: string;
   readonly #take: (address: number, path: string) => void;
+  readonly #issues: Issue[];
   #count = 0;
 
-  constructor(take: (address: number, path: string) => void) {
+  constructor(file: string, take: (address: number, path: string) => void, issues: Issue[]) {
+    this.#file = file;
     this.#take = take;
+    this.#issues = issues;
   }
 
-  plan(node: TopologyNode, guest: TopologyGuest): GuestPlan {
+  /** Empty where the guest's configuration will not do. */
+  plan(node: TopologyNode, guest: TopologyGuest): GuestPlan[] {
+    const path = `nodes.${node.name}.xen.guests.${guest.name}`;
     const vifs = guest.vifs.map((vif, i): VifPlan => {
       const number = this.#count++;
       const ip = vif.ip === undefined ? FIRST_GUEST + number : parseIpv4(vif.ip);
-      this.#take(ip, `nodes.${node.name}.xen.guests.${guest.name}.vif[${i}].ip`);
-      return { ...vif, ip, mac: vif.mac ?? formatMac(FIRST_MAC + number) };
+      this.#take(ip, `${path}.vif[${i}].ip`);
+      return { ip, mac: vif.mac ?? formatMac(FIRST_MAC + number) };
     });
-    return { ...guest, vifs };
+    const { name, ib, load, mcuAdvance, warpPs } = guest;
+    const addresses = vifs.map(({ ip, mac }) => ({ ip: formatIpv4(ip), mac }));
+    try {
+      const config = guestConfigOf(guest, addresses, this.#file, path);
+      return [
+        {
+          name,
+          config,
+          vifs,
+          ib,
+          load,
+          ...(mcuAdvance !== undefined && { mcuAdvance }),
+          ...(warpPs !== undefined && { warpPs }),
+        },
+      ];
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      this.#issues.push(...error.issues);
+      return [];
+    }
   }
 }
 

@@ -1,7 +1,9 @@
 /** Topologies as the command line and programs get them: loaded with the HCA profiles there are, mistakes as `ConfigError`. */
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { overrideProblem, PARAMETERS, PROFILES } from '../hca/index.ts';
-import { ERAS } from '../hypervisor/index.ts';
-import { ConfigError } from '../sim/index.ts';
+import { ERAS, parseXlConfig } from '../hypervisor/index.ts';
+import { ConfigError, type Issue } from '../sim/index.ts';
 import {
   type HcaCatalog,
   loadTopology,
@@ -9,9 +11,12 @@ import {
   type Topology,
   TopologyError,
   type TopologyFault,
+  type TopologyGuest,
   type TopologyIssue,
+  type TopologyNode,
   type XenCatalog,
 } from '../topology/index.ts';
+import { guestFromXlConfig } from './guest-plan.ts';
 
 /** What a topology file may say about HCAs. */
 export const HCA_CATALOG: HcaCatalog = {
@@ -28,7 +33,51 @@ export const XEN_CATALOG: XenCatalog = {
 
 /** Loads a file, or makes what a generator specification says. Throws `ConfigError` with every mistake found. */
 export function loadTopologyFile(source: string): Topology {
-  return asConfigError(() => loadTopology(source, { catalog: HCA_CATALOG, xen: XEN_CATALOG }));
+  return withXlConfigs(
+    asConfigError(() => loadTopology(source, { catalog: HCA_CATALOG, xen: XEN_CATALOG })),
+    source,
+  );
+}
+
+/** Guests of the xl.cfg files that nodes name, beside those of the topology file itself. Throws `ConfigError` with the mistakes of all files. */
+function withXlConfigs(topology: Topology, source: string): Topology {
+  const issues: Issue[] = [];
+  const warnings: TopologyIssue[] = [];
+  const nodes = topology.nodes.map((node): TopologyNode => {
+    const { xen } = node;
+    if (xen === undefined || xen.configs.length === 0) return node;
+    const guests = [...xen.guests];
+    xen.configs.forEach((name, i) => {
+      const path = `nodes.${node.name}.xen.configs[${i}]`;
+      const guest = readXlConfig(join(dirname(source), name), { file: source, path }, issues, warnings);
+      if (guest === null) return;
+      if (guests.some((other) => other.name === guest.name))
+        issues.push({ file: source, path, message: `the guest's name ${guest.name} is taken` });
+      guests.push(guest);
+    });
+    return { ...node, xen: { ...xen, guests, configs: [] } };
+  });
+  if (issues.length > 0) throw new ConfigError(issues);
+  return { ...topology, nodes, warnings: [...topology.warnings, ...warnings] };
+}
+
+function readXlConfig(
+  file: string,
+  from: { file: string; path: string },
+  issues: Issue[],
+  warnings: TopologyIssue[],
+): TopologyGuest | null {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    issues.push({ ...from, message: `${file} can not be read (${(error as NodeJS.ErrnoException).code ?? error})` });
+    return null;
+  }
+  const result = parseXlConfig(text, file);
+  issues.push(...result.issues);
+  warnings.push(...result.warnings);
+  return result.config === null ? null : guestFromXlConfig(result.config);
 }
 
 /** The faults of `--fault` texts, in the topology file's grammar. Throws `ConfigError` with the mistakes of all texts. */

@@ -60,6 +60,8 @@ export interface TopologyGuest extends TopologyDomain {
   readonly ib: readonly TopologyGuestIb[];
   /** What the guest computes when it does not run the program: nothing, all the time, or so much every so often. */
   readonly load: 'idle' | 'busy' | { readonly busyPs: number; readonly everyPs: number };
+  /** All that an xl.cfg file said, for the toolstack; absent for guests that the topology file itself describes. */
+  readonly config?: Readonly<Record<string, unknown>>;
 }
 
 export interface TopologyVif {
