@@ -18,10 +18,13 @@ export interface Pair {
   readonly atBack: LinkPacket[];
 }
 
-export function connect(
-  era: EraName,
-  options: Partial<NetfrontOptions> & { vcpus?: number; config?: Record<string, string> } = {},
-): Pair {
+export interface PairOptions extends Partial<NetfrontOptions> {
+  readonly vcpus?: number;
+  readonly config?: Record<string, string>;
+}
+
+/** Plugged together; nothing has run yet, so there is no `front` and no `vif` before. */
+export function plug(era: EraName, options: PairOptions = {}): Pair {
   const lab = new SplitLab();
   const dom0 = lab.addDomain(0, era, { vcpus: options.vcpus ?? 1 });
   const guest = lab.addDomain(1, era, { vcpus: options.vcpus ?? 1, pages: 3000 });
@@ -43,11 +46,29 @@ export function connect(
     },
   });
   const ends = lab.plug(guest, dom0, '0', options.config);
-  lab.run();
-  expect(ends[0].errors).toEqual([]);
-  expect(ends[1].errors).toEqual([]);
-  expect(fronts).toHaveLength(1);
-  return { lab, dom0, guest, front: fronts[0], vif: vifs[0], ends, atGuest, atBack };
+  return {
+    lab,
+    dom0,
+    guest,
+    ends,
+    atGuest,
+    atBack,
+    get front() {
+      return fronts[0];
+    },
+    get vif() {
+      return vifs[0];
+    },
+  };
+}
+
+/** Plugged together and connected. */
+export function connect(era: EraName, options: PairOptions = {}): Pair {
+  const pair = plug(era, options);
+  pair.lab.run();
+  expect(pair.ends.map(({ errors }) => errors)).toEqual([[], []]);
+  expect(pair.front.isUp && pair.vif.isUp).toBe(true);
+  return pair;
 }
 
 export const FRONT = Uint8Array.of(0, 0x16, 0x3e, 0, 0, 1);

@@ -32,6 +32,8 @@ export class RawFront {
   readonly ends: readonly [LabDevice, LabDevice];
   readonly vif: Vif;
   readonly arrived: LinkPacket[] = [];
+  /** Of other guests. */
+  readonly arrivedOthers: LinkPacket[] = [];
   readonly tx: FrontRing;
   readonly rx: FrontRing;
   /** A page of data that the back may read, and one that it may write. */
@@ -53,7 +55,9 @@ export class RawFront {
     registerNetback(this.dom0.kernel, {
       onVif: (vif) => {
         found ??= vif;
-        vif.onReceive = (packet) => this.arrived.push(packet);
+        vif.onReceive = (packet) => {
+          (vif.domid === 1 ? this.arrived : this.arrivedOthers).push(packet);
+        };
       },
     });
     this.ends = this.lab.plug(this.guest, this.dom0, '0', config);

@@ -124,8 +124,8 @@ export class LabDomain {
   readonly lab: SplitLab;
   readonly kernel: GuestKernel;
   readonly cpus: LabCpu[];
-  /** By pfn; undefined: no frame under it. */
-  readonly frames: (Uint8Array | undefined)[] = [];
+  /** By pfn; undefined: no frame under it; null: one that nobody has looked at yet. */
+  readonly frames: (Uint8Array | null | undefined)[] = [];
   readonly grants = new Map<number, Grant>();
   readonly ports = new Map<number, Port>();
   readonly mappings = new Map<number, Grant>();
@@ -144,7 +144,7 @@ export class LabDomain {
     this.domid = domid;
     this.cpus = Array.from({ length: vcpus }, () => new LabCpu(lab.loop, domid, { interruptPs: US, timerPs: US }));
     for (let pfn = 0; pfn < pages; pfn++) {
-      this.frames.push(new Uint8Array(PAGE_SIZE));
+      this.frames.push(null);
       this.freePfns.push(pages - 1 - pfn);
     }
     const memory = new DomainMemory(this);
@@ -174,9 +174,15 @@ export class LabDomain {
         }
         this.freePfns.push(pfn);
       },
-      pages: (pfn) => new BytesView(this.frames[pfn]!),
+      pages: (pfn) => new BytesView(this.frame(pfn)!),
       onDeath: () => {},
     };
+  }
+
+  /** The frame under a pfn, undefined if there is none. */
+  frame(pfn: number): Uint8Array | undefined {
+    if (this.frames[pfn] === null) this.frames[pfn] = new Uint8Array(PAGE_SIZE);
+    return this.frames[pfn] ?? undefined;
   }
 
   /** Everything held: to be compared with before. */
@@ -205,7 +211,7 @@ export class LabDomain {
   }
 
   #side(side: GrantCopySide, isWritten: boolean): Uint8Array | number {
-    if (side.ref === undefined) return side.domid === SELF ? (this.frames[side.pfn!] ?? -9) : -8;
+    if (side.ref === undefined) return side.domid === SELF ? (this.frame(side.pfn!) ?? -9) : -8;
     const grant = this.#find(side.domid, side.ref);
     if (typeof grant === 'number') return grant;
     if (grant.kind !== 'access') return -3;
@@ -220,7 +226,7 @@ export class LabDomain {
   #xen(era: Era): GuestXen {
     const { costs } = era;
     return {
-      grantAccess: (domid, pfn, isReadonly) => this.grant(domid, this.frames[pfn]!, isReadonly),
+      grantAccess: (domid, pfn, isReadonly) => this.grant(domid, this.frame(pfn)!, isReadonly),
       endAccess: (ref) => {
         const grant = this.grants.get(ref);
         if (grant === undefined) throw new Error(`ended grant ${ref}, which is none`);
@@ -281,7 +287,7 @@ export class LabDomain {
       transferGrants: (cpu, transfers) => {
         this.#charge(cpu, transfers.length * costs.grantTransferPs);
         return transfers.map(({ pfn, domid, ref }) => {
-          const frame = this.frames[pfn];
+          const frame = this.frame(pfn);
           if (frame === undefined) return -9;
           this.frames[pfn] = undefined;
           const grant = this.#find(domid, ref);
@@ -342,7 +348,7 @@ export class LabDomain {
         this.#charge(cpu, pfns.length * costs.memoryOpPs);
         for (const pfn of pfns) {
           if (this.frames[pfn] !== undefined) throw new Error(`populated pfn ${pfn}, which has a frame`);
-          this.frames[pfn] = new Uint8Array(PAGE_SIZE);
+          this.frames[pfn] = null;
         }
         return pfns.length;
       },
@@ -390,7 +396,7 @@ class DomainMemory implements MemoryView {
     return this.#domain.frames.length * PAGE_SIZE;
   }
   #at(at: number): BytesView {
-    const frame = this.#domain.frames[Math.floor(at / PAGE_SIZE)];
+    const frame = this.#domain.frame(Math.floor(at / PAGE_SIZE));
     if (frame === undefined) throw new RangeError(`no frame at ${at}`);
     return new BytesView(frame);
   }
