@@ -35,11 +35,11 @@ import { PathMtus } from './path-mtu.ts';
 import { Reassembler } from './reassembly.ts';
 import { type Route, RouteTable } from './routes.ts';
 import type { CongestionName, Errno } from './socket-types.ts';
+import { DEFAULT_TTL, LOOPBACK_MTU } from './stack-defaults.ts';
 import { TcpLayer } from './tcp.ts';
+import { DEFAULT_TCP_PARAMS, type TcpParams } from './tcp-params.ts';
 import { UdpLayer } from './udp.ts';
 
-export const DEFAULT_TTL = 64;
-export const LOOPBACK_MTU = 65_535;
 const ALL_HOSTS = 0xe0000001;
 
 export interface NetStackOptions {
@@ -51,6 +51,8 @@ export interface NetStackOptions {
   readonly name: string;
   /** Of TCP connections that choose none; `cubic` unless told. */
   readonly congestion?: CongestionName;
+  /** What differs from `DEFAULT_TCP_PARAMS`. */
+  readonly tcp?: Partial<TcpParams>;
 }
 
 export interface DeviceOptions {
@@ -125,7 +127,7 @@ export class NetStack {
     this.#forwarder = new Forwarder(this);
     this.icmp = new IcmpLayer(this);
     this.udp = new UdpLayer(this);
-    this.tcp = new TcpLayer(this);
+    this.tcp = new TcpLayer(this, { ...DEFAULT_TCP_PARAMS, ...options.tcp });
   }
 
   /** In the order in which they were added. */
@@ -204,7 +206,25 @@ export class NetStack {
   /** The source address that packets to `destination` have, or null without a route. */
   sourceFor(destination: number): number | null {
     if (this.isLocal(destination)) return destination;
-    return this.routes.find(destination)?.source ?? null;
+    return this.routeTo(destination)?.source ?? null;
+  }
+
+  /** The route to `destination`; groups without one leave by the first device that is up. */
+  routeTo(destination: number): Route | null {
+    const route = this.routes.find(destination);
+    if (route !== null || !(isMulticast(destination) || destination === LIMITED_BROADCAST)) return route;
+    const via = this.interfaces.find(({ isUp, addresses }) => isUp && addresses.length > 0);
+    if (via === undefined) return null;
+    return { destination, prefixLength: 32, gateway: null, via, source: via.sourceFor(destination), metric: 0 };
+  }
+
+  interfaceNamed(name: string): NetInterface | undefined {
+    return this.#interfaces.get(name);
+  }
+
+  /** Whether `address` means all hosts of a network of ours. */
+  isBroadcast(address: number): boolean {
+    return address === LIMITED_BROADCAST || this.interfaces.some((on) => this.#isSubnetBroadcast(address, on));
   }
 
   /** Largest packet to `destination`: the path's MTU as far as it is known. */
@@ -237,7 +257,7 @@ export class NetStack {
     this.cpu.spend(this.costs.ipTxPs, 'ip');
     const isGroup = destination === LIMITED_BROADCAST || isMulticast(destination);
     const isHere = !isGroup && this.isLocal(destination);
-    const route = isHere ? null : this.routes.find(destination);
+    const route = isHere ? null : this.routeTo(destination);
     if (route === null && !isHere) return 'ENETUNREACH';
     const source = out.source ?? (route === null ? destination : route.source);
     const flags = out.dontFragment === true ? DONT_FRAGMENT : 0;
