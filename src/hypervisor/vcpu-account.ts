@@ -9,19 +9,42 @@ export class CpuAccount {
   #causes: CpuCause[] = [];
   #pieces: Ps[] = [];
 
+  /** What is left of the switch to this vCPU, and of its cold caches. */
+  #switchPs = 0;
+  #coldPs = 0;
+  #pendingPs = 0;
+
   /** Time to be burned before anything else goes on. */
-  pendingPs = 0;
+  get owedPs(): Ps {
+    return this.#switchPs + this.#coldPs + this.#pendingPs;
+  }
+
+  /** The vCPU gets a pCPU: that comes first. */
+  arrive(switchPs: Ps, coldPs: Ps): void {
+    this.#switchPs = switchPs;
+    this.#coldPs = coldPs;
+  }
 
   /** Adds a piece at the end. */
   owe(costPs: Ps, cause: CpuCause): void {
     if (costPs === 0) return;
     this.#causes.push(cause);
     this.#pieces.push(costPs);
-    this.pendingPs += costPs;
+    this.#pendingPs += costPs;
   }
 
   /** Burns `ps` of what is owed, in order; returns what is left of `ps` when nothing is owed any more. */
   burn(ps: Ps): Ps {
+    const switched = Math.min(ps, this.#switchPs);
+    const warmed = Math.min(ps - switched, this.#coldPs);
+    this.#switchPs -= switched;
+    this.#coldPs -= warmed;
+    this.charge(switched, 'context switch');
+    this.charge(warmed, 'cold cache');
+    return this.#burnPieces(ps - switched - warmed);
+  }
+
+  #burnPieces(ps: Ps): Ps {
     let rest = ps;
     let done = 0;
     while (rest > 0 && done < this.#pieces.length) {
@@ -32,7 +55,7 @@ export class CpuAccount {
       if (part === piece) done++;
       else this.#pieces[done] = piece - part;
     }
-    this.pendingPs -= ps - rest;
+    this.#pendingPs -= ps - rest;
     if (done === this.#pieces.length) {
       this.#causes = [];
       this.#pieces = [];
@@ -50,6 +73,7 @@ export class CpuAccount {
   forgive(): void {
     this.#causes = [];
     this.#pieces = [];
-    this.pendingPs = 0;
+    this.#pendingPs = 0;
+    this.arrive(0, 0);
   }
 }

@@ -2,7 +2,7 @@
  * Borrowed virtual time (Xen 2.0 and 3.0; rules of xen/common/sched_bvt.c, Duda and Cheriton, SOSP 1999): each pCPU runs who is least far in virtual time.
  *
  * Running costs virtual time: `mcuAdvance` for each begun 100 us. Who wakes up is set to the system's virtual time, so that sleep saves nothing, and preempts who is
- * further. A domain that warps counts as further back for a while. One queue a pCPU, with who runs still in it; no balancing.
+ * further. A domain that warps counts as further back, until it has run for its warp limit without a decision between (so a limit above the allowance never ends). One queue a pCPU, with who runs still in it; no balancing.
  * As in Xen, the time to the next decision adds the lead over the next in units of 100 us to an allowance in ns: in effect it is the allowance.
  */
 import type { Ps } from '../../sim/index.ts';
@@ -186,8 +186,9 @@ export class BvtPolicy implements SchedulerPolicy {
       warps: domain.params.warpBack,
       warpTimer: this.#host.timer(() => {
         inf.warps = false;
-        raiseAll();
-        if (domain.params.unwarpLimitPs > 0) inf.unwarpTimer.set(this.#host.nowPs + domain.params.unwarpLimitPs);
+        // As in Xen: an unwarp limit of 0 means that warping is over for good, at once; else its end shows at the next decision.
+        if (domain.params.unwarpLimitPs === 0) raiseAll();
+        else inf.unwarpTimer.set(this.#host.nowPs + domain.params.unwarpLimitPs);
       }),
       unwarpTimer: this.#host.timer(() => {
         inf.warps = domain.params.warpBack;

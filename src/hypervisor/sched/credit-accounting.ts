@@ -33,8 +33,6 @@ export class CreditUnit {
   isActive = false;
   /** Held back by its domain's cap. */
   isParked = false;
-  /** May run on one pCPU only. */
-  isPinned = false;
   /** Was sent to another pCPU, so that it wakes up there without having slept. */
   isMoved = false;
 

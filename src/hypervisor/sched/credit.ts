@@ -56,7 +56,6 @@ export class CreditPolicy implements SchedulerPolicy {
   insert(unit: SchedUnit): void {
     unit.domain.data ??= new CreditDomain(unit.domain);
     unit.data = new CreditUnit(unit, unit.domain.data as CreditDomain);
-    this.affinityChanged(unit);
     unit.pcpu = this.#pick(unit);
   }
 
@@ -106,11 +105,7 @@ export class CreditPolicy implements SchedulerPolicy {
     this.#accounting.parametersChanged();
   }
 
-  affinityChanged(unit: SchedUnit): void {
-    let count = 0;
-    for (const bit of unit.hard) count += bit;
-    of(unit).isPinned = count === 1;
-  }
+  affinityChanged(): void {}
 
   schedule(id: number): SchedUnit | null {
     const { nowPs, params } = this.#host;
@@ -188,8 +183,8 @@ export class CreditPolicy implements SchedulerPolicy {
     const here = unit.pcpu;
     const current = this.#host.current(here);
     const pri = current === null ? PRI_IDLE : of(current).pri;
-    const isIdleAndOwn = svc.isPinned && this.#idlers[here] === 1;
-    if (isIdleAndOwn || current === null || (this.#idleCount === 0 && svc.pri > pri)) {
+    // A pCPU that idles, but has been sent an interrupt for another unit, counts as busy here; Xen sends it a second one, and the unit may wait for a tick.
+    if (this.#idlers[here] === 1 || (this.#idleCount === 0 && svc.pri > pri)) {
       this.#raise(here);
       return;
     }
@@ -204,7 +199,7 @@ export class CreditPolicy implements SchedulerPolicy {
       }
     }
     if (svc.pri > pri) {
-      this.#kickAway(current);
+      if (current !== null) this.#kickAway(current);
       this.#raise(here);
     }
   }

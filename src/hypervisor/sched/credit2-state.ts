@@ -38,6 +38,8 @@ export class Credit2Domain {
   /** Budget of a period, and what nobody has drawn of it. */
   totalPs: Ps = 0;
   budgetPs: Ps = 0;
+  /** When the budget's period began. */
+  periodPs: Ps = 0;
   /** Units that wait for budget. */
   readonly parked = new Set<Credit2Unit>();
 

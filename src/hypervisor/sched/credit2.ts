@@ -2,20 +2,12 @@
  * The credit2 scheduler (default since Xen 4.12; rules of xen/common/sched/credit2.c): pCPUs of a socket share a run queue, ordered by credit.
  *
  * Running burns credit, the faster the lower a vCPU's weight is against the highest on its run queue. When whoever is to run next has none left, everybody on the queue gets
- * 10 ms of it. There is no boost: who slept simply has more credit. A cap is a budget for every 10 ms, drawn on in quotas. Loads, and the balance of them among
- * run queues, are in `credit2-balance.ts`.
+ * 10 ms of it. There is no boost: who slept simply has more credit. Caps are in `credit2-budget.ts`, loads and their balance among run queues in `credit2-balance.ts`.
  */
 import type { Ps } from '../../sim/index.ts';
 import { balance, leastLoaded, loadOf } from './credit2-balance.ts';
-import {
-  BUDGET_PERIOD_PS,
-  Credit2Domain,
-  Credit2Unit,
-  CREDIT_INIT,
-  CREDIT_MIN,
-  MIN_TIMER_PS,
-  type RunQueue,
-} from './credit2-state.ts';
+import { Credit2Budgets } from './credit2-budget.ts';
+import { type Credit2Domain, Credit2Unit, CREDIT_INIT, CREDIT_MIN, MIN_TIMER_PS, type RunQueue } from './credit2-state.ts';
 import type { SchedDomain } from './params.ts';
 import { affinityMask, cycle, hasSoftAffinity, type PolicyHost, type SchedulerPolicy } from './policy.ts';
 import type { SchedUnit } from './unit.ts';
@@ -38,6 +30,7 @@ export class Credit2Policy implements SchedulerPolicy {
   readonly name = 'credit2';
   slicePs: Ps = NEVER;
   readonly #host: PolicyHost;
+  readonly #budgets: Credit2Budgets;
   readonly #queues: RunQueue[] = [];
   readonly #queueOf: RunQueue[] = [];
   /** pCPUs that idle; that have been sent an interrupt and have not looked yet. */
@@ -47,6 +40,7 @@ export class Credit2Policy implements SchedulerPolicy {
 
   constructor(host: PolicyHost) {
     this.#host = host;
+    this.#budgets = new Credit2Budgets(host);
     this.#idle = new Uint8Array(host.pcpus).fill(1);
     this.#tickled = new Uint8Array(host.pcpus);
     this.#mask = new Uint8Array(host.pcpus);
@@ -75,7 +69,7 @@ export class Credit2Policy implements SchedulerPolicy {
 
   insert(unit: SchedUnit): void {
     const { domain } = unit;
-    domain.data ??= this.#newDomain(domain);
+    domain.data ??= this.#budgets.open(domain);
     const svc = new Credit2Unit(unit, domain.data as Credit2Domain, this.#queueOf[unit.pcpu] as RunQueue, this.#host.nowPs);
     unit.data = svc;
     unit.pcpu = this.#leastLoadedPcpu(svc);
@@ -138,12 +132,7 @@ export class Credit2Policy implements SchedulerPolicy {
   /** Who was switched out and may still run goes back to the queue only here, with its context saved. */
   contextSaved(unit: SchedUnit): void {
     const svc = of(unit);
-    const { domain } = svc;
-    if (domain.cap > 0 && svc.budgetPs > 0) {
-      domain.budgetPs += svc.budgetPs;
-      svc.budgetPs = 0;
-      if (domain.budgetPs > 0) this.#unpark(domain);
-    }
+    this.#budgets.giveBack(svc);
     if (unit.isRunnable) {
       if (svc.isWaiting) return;
       this.#enqueue(svc);
@@ -154,32 +143,16 @@ export class Credit2Policy implements SchedulerPolicy {
   domainChanged(domain: SchedDomain): void {
     const own = domain.data as Credit2Domain | null;
     if (own === null) return;
-    const { weight, cap } = domain.params;
-    const capBefore = own.cap;
-    own.cap = cap;
-    own.totalPs = (BUDGET_PERIOD_PS / 100) * cap;
     for (const unit of domain.units) {
-      const svc = of(unit);
-      if (svc === undefined || svc === null) continue;
-      svc.weight = weight;
-      svc.quotaPs = cap === 0 ? 0 : Math.max(Math.floor(own.totalPs / domain.units.length), MIN_TIMER_PS);
+      const svc = unit.data as Credit2Unit | null;
+      if (svc === null) continue;
+      svc.weight = domain.params.weight;
       this.#updateMaxWeight(svc.queue);
-      if (cap === 0) svc.budgetPs = NEVER;
-      else if (capBefore === 0 || svc.budgetPs === NEVER) {
-        if (unit.isRunning) {
-          this.#burn(svc);
-          this.#raise(unit.pcpu);
-        }
-        svc.budgetPs = 0;
-      }
     }
-    if (cap > 0 && capBefore === 0) {
-      own.budgetPs = own.totalPs;
-      own.timer.set(this.#host.nowPs + BUDGET_PERIOD_PS);
-    } else if (cap === 0 && capBefore > 0) {
-      own.timer.clear();
-      this.#unpark(own);
-    }
+    this.#budgets.capChanged(own, (svc) => {
+      this.#burn(svc);
+      this.#raise(svc.unit.pcpu);
+    });
   }
 
   machineChanged(): void {}
@@ -194,7 +167,7 @@ export class Credit2Policy implements SchedulerPolicy {
     if (current !== null) {
       const svc = of(current);
       this.#burn(svc);
-      if (svc.budgetPs <= 0) this.#grabBudget(svc);
+      if (svc.budgetPs <= 0) this.#budgets.grab(svc);
     }
     const next = this.#candidate(queue, current, id);
     if (next === null) {
@@ -237,7 +210,7 @@ export class Credit2Policy implements SchedulerPolicy {
       // Another pCPU has been told to take it.
       if (svc.tickledPcpu >= 0 && svc.tickledPcpu !== id && this.#tickled[svc.tickledPcpu] === 1) continue;
       if (svc.unit.pcpu !== id && credit + MIGRATE_RESIST > svc.credit) continue;
-      if (svc.domain.cap > 0 && !this.#grabBudget(svc)) continue;
+      if (svc.domain.cap > 0 && !this.#budgets.grab(svc)) continue;
       next = svc;
       break;
     }
@@ -288,46 +261,6 @@ export class Credit2Policy implements SchedulerPolicy {
       } else svc.startPs = nowPs;
       svc.credit = Math.min(svc.credit + more, CREDIT_INIT + CARRY_OVER_MAX);
     }
-  }
-
-  /** Draws a quota from the domain's budget; parks the unit if there is none. */
-  #grabBudget(svc: Credit2Unit): boolean {
-    if (svc.budgetPs > 0) return true;
-    const { domain } = svc;
-    domain.budgetPs += svc.budgetPs;
-    svc.budgetPs = 0;
-    if (domain.budgetPs <= 0) {
-      this.#park(svc);
-      return false;
-    }
-    svc.budgetPs = Math.min(domain.budgetPs, svc.quotaPs);
-    domain.budgetPs -= svc.budgetPs;
-    return true;
-  }
-
-  #park(svc: Credit2Unit): void {
-    const { domain } = svc;
-    if (domain.parked.has(svc)) return;
-    domain.parked.add(svc);
-    this.#host.pause(svc.unit);
-  }
-
-  #unpark(domain: Credit2Domain): void {
-    const parked = [...domain.parked];
-    domain.parked.clear();
-    for (const svc of parked) this.#host.unpause(svc.unit);
-  }
-
-  #newDomain(domain: SchedDomain): Credit2Domain {
-    const own: Credit2Domain = new Credit2Domain(
-      domain,
-      this.#host.timer(() => {
-        own.budgetPs = Math.min(own.budgetPs + own.totalPs, own.totalPs);
-        own.timer.set(this.#host.nowPs + BUDGET_PERIOD_PS);
-        if (own.budgetPs > 0) this.#unpark(own);
-      }),
-    );
-    return own;
   }
 
   /** After a unit was queued: an idle pCPU that it may use, or else the one where it is the most ahead of who runs. */

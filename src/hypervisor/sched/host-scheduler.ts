@@ -68,7 +68,8 @@ export class HostScheduler implements EventHandler, PolicyHost {
     checkMachineParams(this.params);
     assert(Number.isInteger(options.pcpus) && options.pcpus > 0, 'a machine without pCPUs');
     for (let id = 0; id < options.pcpus; id++) {
-      const slice = this.timer(() => this.#schedule(id));
+      // As softirqs do: timers of the same moment come first.
+      const slice = this.timer(() => this.#raiseAt(id, this.nowPs));
       this.#cpus.push({ current: null, last: null, raisedPs: NEVER, slice, switches: 0 });
     }
     this.#policy = createPolicy(options.policy, this);
@@ -148,7 +149,7 @@ export class HostScheduler implements EventHandler, PolicyHost {
     unit.hard = this.#mask(hard);
     unit.soft = soft === undefined ? unit.soft : this.#mask(soft);
     this.#policy.affinityChanged(unit);
-    if (unit.hard[unit.pcpu] === 0) this.#move(unit);
+    this.#move(unit);
   }
 
   /** How often each pCPU went from one vCPU to another. */
@@ -315,7 +316,7 @@ export class HostScheduler implements EventHandler, PolicyHost {
     this.#policy.sleep(unit);
   }
 
-  /** Sends a unit away from a pCPU where it may not be any more. */
+  /** Sends a unit where its affinity and its scheduler want it. */
   #move(unit: SchedUnit): void {
     unit.isMigrating = true;
     this.#sleep(unit);
