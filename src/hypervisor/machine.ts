@@ -102,8 +102,9 @@ export class XenMachine implements HypercallHost, EventHandler {
   constructor(options: XenMachineOptions) {
     this.#options = options;
     this.name = options.name;
-    this.era = options.era;
     this.costs = options.costs ?? options.era.costs;
+    // Drivers price their work by their kernel's era.
+    this.era = { ...options.era, costs: this.costs };
     this.pcpus = options.pcpus;
     this.seed = options.seed;
     this.#loop = options.loop;
