@@ -1,6 +1,6 @@
 /** A kernel on the IP network: a protocol stack with `ib0`, IP over InfiniBand on one of the node's adapters. Bare hosts have it, and driver domains. */
 import type { Hca } from '../hca/index.ts';
-import { DEFAULT_NET_COSTS, IpoibDevice, NetStack } from '../net/index.ts';
+import { answerTooLong, DEFAULT_NET_COSTS, IpoibDevice, NetStack } from '../net/index.ts';
 import { type KernelCpu, RandomStream } from '../sim/index.ts';
 import { openKernelContext } from '../verbs/index.ts';
 import { slToLid } from './directory.ts';
@@ -44,6 +44,7 @@ export function hostNetwork(options: HostNetworkOptions, up: (network: HostNetwo
       portNum: ipoib.port,
       mode: ipoib.mode,
     });
+    answerTooLong(ib0, stack);
     stack.addDevice(ib0, { address: ipoib.address, prefixLength: PREFIX_LENGTH, proxyArp: routesForGuests });
     ib0.onCarrier = (isUp) => {
       if (!isUp) return;

@@ -8,6 +8,7 @@ import type { Context } from '../verbs/index.ts';
 import { BareMachine } from './bare-machine.ts';
 import type { GroupConfig, NodeConfig } from './node-group.ts';
 import type { TraceLog } from './trace-log.ts';
+import { XenHost } from './xen-host.ts';
 
 /** One operating system of a machine. */
 export interface System {
@@ -40,5 +41,6 @@ export interface MachineParts {
 
 /** The machine of a node. */
 export function createMachine(parts: MachineParts): Machine {
-  return new BareMachine(parts);
+  const { host } = parts.node;
+  return host === null || host.xen === null ? new BareMachine(parts) : new XenHost(parts, host.xen);
 }

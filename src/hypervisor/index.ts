@@ -39,6 +39,7 @@ export type * from './guest-xen.ts';
 export * from './machine.ts';
 export * from './memory.ts';
 export * from './memory-view.ts';
+export * from './sched/params.ts';
 export type * from './virtual-cpu.ts';
 export * from './xenbus.ts';
 export * from './io/grant-release.ts';

@@ -18,8 +18,8 @@ export function xenFields(xen: TopologyXen): Fields {
   };
 }
 
-function schedulerFields({ name, timeslicePs, ratelimitPs, boost, kickBoost }: TopologyScheduler): Fields {
-  return { name, timeslice: time(timeslicePs), ratelimit: time(ratelimitPs), boost, kickBoost };
+function schedulerFields({ name, timeslicePs, ratelimitPs, boost, kickAway }: TopologyScheduler): Fields {
+  return { name, timeslice: time(timeslicePs), ratelimit: time(ratelimitPs), boost, kickAway };
 }
 
 function domainFields(domain: TopologyDomain): Fields {

@@ -32,8 +32,8 @@ export interface TopologyScheduler {
   readonly ratelimitPs?: number;
   /** credit: whether wakes are boosted. */
   readonly boost?: boolean;
-  /** credit: whether a vCPU that is kicked away keeps its boost, as before the fix of 2010. */
-  readonly kickBoost?: boolean;
+  /** credit: whether a wake kicks the running vCPU off through a migration that boosts it, as before 4.6. */
+  readonly kickAway?: boolean;
 }
 
 /** What the scheduler is told of one domain. Which of these it heeds depends on the scheduler. */

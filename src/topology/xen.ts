@@ -84,7 +84,7 @@ function resolveScheduler(
   version: string,
   place: Place,
 ): TopologyScheduler {
-  const { name, timeslice, ratelimit, boost, kickBoost } = typeof text === 'string' ? { name: text } : text;
+  const { name, timeslice, ratelimit, boost, kickAway } = typeof text === 'string' ? { name: text } : text;
   const at = typeof text === 'string' ? [...place, 'scheduler'] : [...place, 'scheduler', 'name'];
   const names = context.xen?.versions[version];
   if (names !== undefined && !names.includes(name))
@@ -92,7 +92,7 @@ function resolveScheduler(
   if (name !== 'credit')
     for (const [key, value] of [
       ['boost', boost],
-      ['kickBoost', kickBoost],
+      ['kickAway', kickAway],
     ] as const)
       if (value !== undefined)
         context.issues.add([...place, 'scheduler', key], `changes nothing: the scheduler is ${name}`, true);
@@ -100,7 +100,7 @@ function resolveScheduler(
     name,
     ...times(context, { timeslicePs: timeslice, ratelimitPs: ratelimit }, [...place, 'scheduler']),
     ...(boost !== undefined && { boost }),
-    ...(kickBoost !== undefined && { kickBoost }),
+    ...(kickAway !== undefined && { kickAway }),
   };
 }
 

@@ -1,0 +1,164 @@
+/**
+ * A host that runs Xen: the hypervisor with dom0 (xenstored, toolstack, backends, its own network) and the guests of the topology, as one machine of the cluster.
+ */
+import {
+  createXenbus,
+  type Domain,
+  type EraName,
+  ERAS,
+  type Guest,
+  RingTransport,
+  type SchedulerName,
+  Toolstack,
+  XenMachine,
+  XenstoreDaemon,
+} from '../hypervisor/index.ts';
+import type { NetStack } from '../net/index.ts';
+import { assert, InvariantError, type Ps, type SimThread } from '../sim/index.ts';
+import { UarSpace } from '../verbs/index.ts';
+import { registerIbback } from '../xen-ibback/index.ts';
+import { registerNetback } from '../xen-netback/index.ts';
+import { nativeDevices } from './bare-machine.ts';
+import { GuestPorts } from './guest-ports.ts';
+import { formatIpv4, type XenPlan } from './host-plan.ts';
+import { hostNetwork } from './host-network.ts';
+import type { Machine, MachineParts, System } from './machine.ts';
+import { XenGuest } from './xen-guest.ts';
+import { pcpusOf, schedulerParams } from './xen-settings.ts';
+
+const PAGES_PER_MIB = 256;
+
+export class XenHost implements Machine {
+  readonly machine: XenMachine;
+  readonly toolstack: Toolstack;
+  readonly #parts: MachineParts;
+  readonly #dom0: Domain;
+  readonly #daemon: XenstoreDaemon;
+  readonly #uars = new UarSpace();
+  readonly #guests = new Map<string, XenGuest>();
+  /** Names of guests' places by domid. */
+  readonly #places = new Map<number, string>();
+  readonly #dom0Programs: ((atPs: Ps) => void)[] = [];
+  #stack: NetStack | null = null;
+
+  constructor(parts: MachineParts, plan: XenPlan) {
+    const { loop, node, config, trace } = parts;
+    this.#parts = parts;
+    const era = ERAS[plan.version as EraName];
+    const onMark = (domid: number, stage: string, atPs: Ps) => trace?.marksOfPath(this.#placeOf(domid))(stage, atPs);
+    this.machine = new XenMachine({
+      loop,
+      entity: node.entity,
+      name: node.name,
+      era,
+      costs: { ...era.costs, ...plan.costs },
+      pcpus: plan.cpus,
+      memoryPages: plan.memoryMiB * PAGES_PER_MIB,
+      scheduler: { name: (plan.scheduler?.name ?? era.scheduler) as SchedulerName, params: schedulerParams(plan) },
+      seed: config.seed,
+      ...(trace === null ? {} : { onMark }),
+      xenbusFor: (domain) => this.#xenbusOf(domain),
+    });
+    const { memoryMiB, vcpus, weight, cap, cpus } = plan.dom0;
+    this.#dom0 = this.machine.createDomain({
+      name: 'Domain-0',
+      domid: 0,
+      privileged: true,
+      memoryPages: memoryMiB * PAGES_PER_MIB,
+      vcpus,
+      ...(weight === undefined ? {} : { weight }),
+      ...(cap === undefined ? {} : { cap }),
+      ...(cpus === undefined ? {} : { affinity: pcpusOf(cpus, plan.cpus) }),
+    });
+    const { kernel } = this.#dom0;
+    this.#daemon = new XenstoreDaemon({ kernel, domainExists: (domid) => this.machine.domains.has(domid) });
+    this.toolstack = new Toolstack({
+      machine: this.machine,
+      daemon: this.#daemon,
+      kernel,
+      seed: config.seed,
+    });
+    for (const guest of plan.guests)
+      this.#guests.set(guest.name, new XenGuest({ plan: guest, config, name: `${node.name}/${guest.name}`, uars: this.#uars }));
+  }
+
+  #xenbusOf(domain: Domain) {
+    const { kernel, start } = domain;
+    if (domain === this.#dom0) return createXenbus(kernel, this.#daemon.connectLocal());
+    return createXenbus(kernel, new RingTransport(kernel, start.storePfn, start.storePort));
+  }
+
+  #placeOf(domid: number): string {
+    return this.#places.get(domid) ?? this.#parts.node.name;
+  }
+
+  systemOf(guest: string | null): System {
+    if (guest === null) return this.#dom0System();
+    const found = this.#guests.get(guest);
+    assert(found !== undefined, `no guest ${guest}`);
+    return found;
+  }
+
+  /** dom0 for a program of its own: native devices, and the CPU that it shares with the backends. */
+  #dom0System(): System {
+    const { hcas, config } = this.#parts;
+    const stack = () => this.#stack;
+    return {
+      ...nativeDevices(hcas, config),
+      get stack() {
+        return stack();
+      },
+      adopt: (thread: SimThread) => this.#dom0.vcpus.at(-1)?.attachThread(thread),
+      whenUp: (ready) => void this.#dom0Programs.push(ready),
+    };
+  }
+
+  start(): void {
+    const { node, hcas, config } = this.#parts;
+    const { kernel } = this.#dom0;
+    const ipoib = node.host?.ipoib ?? null;
+    if (ipoib === null) kernel.cpu.exec(0, 'boot', () => this.#begin());
+    else
+      this.#stack = hostNetwork({ cpu: kernel.cpu, hcas, config, ipoib, name: node.name, routesForGuests: true }, ({ stack }) => {
+        const ports = new GuestPorts(stack, formatIpv4(ipoib.address));
+        registerNetback(kernel, { onVif: (vif, keys) => ports.attach(vif, keys), onVifGone: (vif) => ports.detach(vif) });
+        this.#begin();
+      });
+  }
+
+  /** dom0 is up: backends, then guests, one after the other, as `xl create` in a boot script. */
+  #begin(): void {
+    const { hcas } = this.#parts;
+    const { kernel } = this.#dom0;
+    registerIbback(kernel, {
+      adapterFor: (device) => hcas[Number(device.id)] ?? hcas[0],
+      uars: this.#uars,
+      ownsFrame: (domid, frame) => this.machine.memory.frame(frame)?.owner === domid,
+    });
+    for (const ready of this.#dom0Programs.splice(0)) ready(kernel.cpu.nowPs);
+    this.toolstack.start((error) => {
+      this.#expectDone('Domain-0', error);
+      this.#createGuests();
+    });
+  }
+
+  #createGuests(): void {
+    for (const { plan, guest } of [...this.#guests.values()].map((one) => ({ plan: one.plan, guest: one })))
+      this.toolstack.create(plan.config, { boot: (made) => this.#boot(made, guest) }, (error) =>
+        this.#expectDone(plan.name, error),
+      );
+  }
+
+  #boot(made: Guest, guest: XenGuest): void {
+    this.#places.set(made.domid, `${this.#parts.node.name}/${guest.plan.name}`);
+    const { mcuAdvance, warpPs } = guest.plan;
+    if (mcuAdvance !== undefined) this.machine.scheduler.setParams(made.domid, { mcuAdvance });
+    if (warpPs !== undefined) this.machine.scheduler.setParams(made.domid, { warpBack: true, warpValue: warpPs / 1e8 });
+    guest.boot(made);
+  }
+
+  /** The plan was checked: what fails now is a fault of the simulator, or the machine is too small for its guests. */
+  #expectDone(name: string, error: string | null): void {
+    if (error !== null) throw new InvariantError(`${this.#parts.node.name}: ${name} could not be started: ${error}`);
+  }
+}
