@@ -39,60 +39,82 @@ import { anyDomain, type Hypercall, type HypercallHost, mayControl, u64At } from
 type Operation = (domain: Domain, vcpu: Vcpu, at: number) => number;
 
 export function eventChannelOp(host: HypercallHost): Hypercall {
-  const { costs } = host;
+  const calls = new EventCalls(host);
+  return (domain, vcpu, command, at) => calls.call(domain, vcpu, command, at);
+}
+
+/** A command: size of its argument, and what it does. */
+type Row = readonly [size: number, operation: Operation];
+
+class EventCalls {
+  readonly #host: HypercallHost;
+
+  constructor(host: HypercallHost) {
+    this.#host = host;
+  }
+
+  call(domain: Domain, vcpu: Vcpu, command: number, at: number): number {
+    // By far the most frequent.
+    if (command === EVTCHNOP_send)
+      return domain.memory.canRead(at, EVTCHN_SEND.size) ? this.#send(domain, vcpu, at) : -ERRNO.EFAULT;
+    const found = this.#operations.get(command) ?? (this.#host.era.fifoEvents ? this.#fifoOperations.get(command) : undefined);
+    if (found === undefined) return -ERRNO.ENOSYS;
+    const [size, operation] = found;
+    return domain.memory.canWrite(at, size) ? operation(domain, vcpu, at) : -ERRNO.EFAULT;
+  }
 
   /** Writes a port that was made, or hands on the errno. */
-  function answer(domain: Domain, at: number, port: number): number {
+  #answer(domain: Domain, at: number, port: number): number {
     if (port < 0) return port;
     domain.memory.setU32(at, port);
     return 0;
   }
 
   /** The domain named, if the caller may act for it; else an errno. */
-  function target(domain: Domain, domid: number): Domain | number {
-    const found = anyDomain(host, domain, domid);
+  #target(domain: Domain, domid: number): Domain | number {
+    const found = anyDomain(this.#host, domain, domid);
     if (found === undefined) return -ERRNO.ESRCH;
     return mayControl(domain, found) ? found : -ERRNO.EPERM;
   }
 
-  const send: Operation = (domain, vcpu, at) => {
-    vcpu.spend(costs.eventSendPs, 'event');
+  readonly #send: Operation = (domain, vcpu, at) => {
+    vcpu.spend(this.#host.costs.eventSendPs, 'event');
     const result = domain.events.send(domain.memory.u32(at));
     if (result < 0) return result;
     domain.account.eventsSent++;
-    if (result === 1) host.sendEvent(domain.events.targetDomid, domain.events.targetPort, vcpu.nowPs);
+    if (result === 1) this.#host.sendEvent(domain.events.targetDomid, domain.events.targetPort, vcpu.nowPs);
     return 0;
   };
 
-  const allocUnbound: Operation = (domain, _vcpu, at) => {
+  readonly #allocUnbound: Operation = (domain, _vcpu, at) => {
     const { memory } = domain;
     const A = EVTCHN_ALLOC_UNBOUND.at;
-    const owner = target(domain, memory.u16(at + A.dom));
+    const owner = this.#target(domain, memory.u16(at + A.dom));
     if (typeof owner === 'number') return owner;
-    const remote = anyDomain(host, domain, memory.u16(at + A.remote_dom))?.domid ?? memory.u16(at + A.remote_dom);
-    return answer(domain, at + A.port, owner.events.allocUnbound(remote));
+    const remote = anyDomain(this.#host, domain, memory.u16(at + A.remote_dom))?.domid ?? memory.u16(at + A.remote_dom);
+    return this.#answer(domain, at + A.port, owner.events.allocUnbound(remote));
   };
 
-  const bindInterdomain: Operation = (domain, vcpu, at) => {
+  readonly #bindInterdomain: Operation = (domain, vcpu, at) => {
     const { memory } = domain;
     const B = EVTCHN_BIND_INTERDOMAIN.at;
     const port = domain.events.bindInterdomain(memory.u16(at + B.remote_dom), memory.u32(at + B.remote_port), vcpu.nowPs);
-    return answer(domain, at + B.local_port, port);
+    return this.#answer(domain, at + B.local_port, port);
   };
 
-  const bindVirq: Operation = (domain, _vcpu, at) => {
+  readonly #bindVirq: Operation = (domain, _vcpu, at) => {
     const { memory } = domain;
     const B = EVTCHN_BIND_VIRQ.at;
-    return answer(domain, at + B.port, domain.events.bindVirq(memory.u32(at + B.virq), memory.u32(at + B.vcpu)));
+    return this.#answer(domain, at + B.port, domain.events.bindVirq(memory.u32(at + B.virq), memory.u32(at + B.vcpu)));
   };
 
-  const bindIpi: Operation = (domain, _vcpu, at) =>
-    answer(domain, at + EVTCHN_BIND_IPI.at.port, domain.events.bindIpi(domain.memory.u32(at + EVTCHN_BIND_IPI.at.vcpu)));
+  readonly #bindIpi: Operation = (domain, _vcpu, at) =>
+    this.#answer(domain, at + EVTCHN_BIND_IPI.at.port, domain.events.bindIpi(domain.memory.u32(at + EVTCHN_BIND_IPI.at.vcpu)));
 
-  const status: Operation = (domain, _vcpu, at) => {
+  readonly #status: Operation = (domain, _vcpu, at) => {
     const { memory } = domain;
     const S = EVTCHN_STATUS.at;
-    const owner = target(domain, memory.u16(at + S.dom));
+    const owner = this.#target(domain, memory.u16(at + S.dom));
     if (typeof owner === 'number') return owner;
     const found = owner.events.status(memory.u32(at + S.port));
     if (found === null) return -ERRNO.EINVAL;
@@ -106,19 +128,19 @@ export function eventChannelOp(host: HypercallHost): Hypercall {
     return 0;
   };
 
-  const bindVcpu: Operation = (domain, _vcpu, at) => {
+  readonly #bindVcpu: Operation = (domain, _vcpu, at) => {
     const B = EVTCHN_BIND_VCPU.at;
     return domain.events.bindVcpu(domain.memory.u32(at + B.port), domain.memory.u32(at + B.vcpu));
   };
 
-  const reset: Operation = (domain, _vcpu, at) => {
-    const owner = target(domain, domain.memory.u16(at));
+  readonly #reset: Operation = (domain, _vcpu, at) => {
+    const owner = this.#target(domain, domain.memory.u16(at));
     if (typeof owner === 'number') return owner;
     owner.events.reset();
     return 0;
   };
 
-  const initControl: Operation = (domain, _vcpu, at) => {
+  readonly #initControl: Operation = (domain, _vcpu, at) => {
     const { memory } = domain;
     const I = EVTCHN_INIT_CONTROL.at;
     const vcpuId = memory.u32(at + I.vcpu);
@@ -127,37 +149,28 @@ export function eventChannelOp(host: HypercallHost): Hypercall {
     return result;
   };
 
-  const setPriority: Operation = (domain, _vcpu, at) => {
+  readonly #setPriority: Operation = (domain, _vcpu, at) => {
     const P = EVTCHN_SET_PRIORITY.at;
     return domain.events.setPriority(domain.memory.u32(at + P.port), domain.memory.u32(at + P.priority));
   };
 
-  const operations = new Map<number, readonly [size: number, operation: Operation]>([
-    [EVTCHNOP_alloc_unbound, [EVTCHN_ALLOC_UNBOUND.size, allocUnbound]],
-    [EVTCHNOP_bind_interdomain, [EVTCHN_BIND_INTERDOMAIN.size, bindInterdomain]],
-    [EVTCHNOP_bind_virq, [EVTCHN_BIND_VIRQ.size, bindVirq]],
-    [EVTCHNOP_bind_ipi, [EVTCHN_BIND_IPI.size, bindIpi]],
+  readonly #operations = new Map<number, Row>([
+    [EVTCHNOP_alloc_unbound, [EVTCHN_ALLOC_UNBOUND.size, this.#allocUnbound]],
+    [EVTCHNOP_bind_interdomain, [EVTCHN_BIND_INTERDOMAIN.size, this.#bindInterdomain]],
+    [EVTCHNOP_bind_virq, [EVTCHN_BIND_VIRQ.size, this.#bindVirq]],
+    [EVTCHNOP_bind_ipi, [EVTCHN_BIND_IPI.size, this.#bindIpi]],
     [EVTCHNOP_close, [EVTCHN_CLOSE.size, (domain, _vcpu, at) => domain.events.close(domain.memory.u32(at))]],
-    [EVTCHNOP_status, [EVTCHN_STATUS.size, status]],
-    [EVTCHNOP_bind_vcpu, [EVTCHN_BIND_VCPU.size, bindVcpu]],
+    [EVTCHNOP_status, [EVTCHN_STATUS.size, this.#status]],
+    [EVTCHNOP_bind_vcpu, [EVTCHN_BIND_VCPU.size, this.#bindVcpu]],
     [EVTCHNOP_unmask, [EVTCHN_UNMASK.size, (domain, vcpu, at) => domain.events.unmask(domain.memory.u32(at), vcpu.nowPs)]],
-    [EVTCHNOP_reset, [EVTCHN_RESET.size, reset]],
+    [EVTCHNOP_reset, [EVTCHN_RESET.size, this.#reset]],
   ]);
-  const fifoOperations = new Map<number, readonly [size: number, operation: Operation]>([
-    [EVTCHNOP_init_control, [EVTCHN_INIT_CONTROL.size, initControl]],
+  readonly #fifoOperations = new Map<number, Row>([
+    [EVTCHNOP_init_control, [EVTCHN_INIT_CONTROL.size, this.#initControl]],
     [
       EVTCHNOP_expand_array,
       [EVTCHN_EXPAND_ARRAY.size, (domain, vcpu, at) => domain.events.expandArray(u64At(domain.memory, at), vcpu.nowPs)],
     ],
-    [EVTCHNOP_set_priority, [EVTCHN_SET_PRIORITY.size, setPriority]],
+    [EVTCHNOP_set_priority, [EVTCHN_SET_PRIORITY.size, this.#setPriority]],
   ]);
-
-  return (domain, vcpu, command, at) => {
-    // By far the most frequent.
-    if (command === EVTCHNOP_send) return domain.memory.canRead(at, EVTCHN_SEND.size) ? send(domain, vcpu, at) : -ERRNO.EFAULT;
-    const found = operations.get(command) ?? (host.era.fifoEvents ? fifoOperations.get(command) : undefined);
-    if (found === undefined) return -ERRNO.ENOSYS;
-    const [size, operation] = found;
-    return domain.memory.canWrite(at, size) ? operation(domain, vcpu, at) : -ERRNO.EFAULT;
-  };
 }

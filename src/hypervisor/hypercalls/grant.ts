@@ -32,6 +32,7 @@ import {
   GNTTABOP_unmap_and_replace,
   GNTTABOP_unmap_grant_ref,
 } from '../abi/grant.ts';
+import type { Ps } from '../../sim/index.ts';
 import { ERRNO } from '../abi/numbers.ts';
 import type { GrantKind } from '../account.ts';
 import type { Domain } from '../domain.ts';
@@ -48,7 +49,6 @@ const SETUP = GNTTAB_SETUP_TABLE.at;
 const QUERY = GNTTAB_QUERY_SIZE.at;
 const STATUS_FRAMES = GNTTAB_GET_STATUS_FRAMES.at;
 const SWAP = GNTTAB_SWAP_GRANT_REF.at;
-const COPY_SIZE = GNTTAB_COPY.size;
 const COPY_SOURCE = GNTTAB_COPY.at['source.u.ref'];
 const COPY_SOURCE_DOMID = GNTTAB_COPY.at['source.domid'];
 const COPY_SOURCE_OFFSET = GNTTAB_COPY.at['source.offset'];
@@ -59,60 +59,134 @@ const COPY_LEN = GNTTAB_COPY.at.len;
 const COPY_FLAGS = GNTTAB_COPY.at.flags;
 const COPY_STATUS = GNTTAB_COPY.at.status;
 
-/** One argument structure at `at`, which can be read and written; what it changes may take that page away. Returns a status or, for the whole call, an errno below -1000. */
+/** One argument structure at `at`, which can be read and written; what it does may take that page away. */
 type Operation = (domain: Domain, at: number) => void;
 
+/** A command on a list: size of an argument, what is counted and charged, each and for the whole list. */
+interface Row {
+  readonly size: number;
+  readonly kind: GrantKind | null;
+  readonly run: Operation;
+  readonly costPs: Ps;
+  readonly batchPs: Ps;
+}
+
+/** What CPU time is charged to. */
+const CAUSES: Readonly<Record<GrantKind, string>> = {
+  map: 'grant map',
+  unmap: 'grant unmap',
+  copy: 'grant copy',
+  transfer: 'grant transfer',
+};
+
 export function grantTableOp(host: HypercallHost): Hypercall {
-  const { grantOps: ops, costs } = host;
+  const calls = new GrantCalls(host);
+  return (domain, vcpu, command, at, count) => calls.call(domain, vcpu, command, at, count % 2 ** 32);
+}
+
+class GrantCalls {
+  readonly #host: HypercallHost;
+  readonly #lists: ReadonlyMap<number, Row>;
+  /** Commands that take one argument, free of charge. */
+  readonly #singles: ReadonlyMap<number, Row>;
+
+  constructor(host: HypercallHost) {
+    this.#host = host;
+    const { grantMapPs, grantUnmapPs, grantTransferPs, grantCopyPs, tlbFlushPs } = host.costs;
+    const row = (size: number, kind: GrantKind | null, run: Operation, costPs = 0, batchPs = 0): Row => ({
+      size,
+      kind,
+      run,
+      costPs,
+      batchPs,
+    });
+    const { size: unmapSize } = GNTTAB_UNMAP_GRANT_REF;
+    const { size: replaceSize } = GNTTAB_UNMAP_AND_REPLACE;
+    this.#lists = new Map([
+      [GNTTABOP_map_grant_ref, row(GNTTAB_MAP_GRANT_REF.size, 'map', (domain, at) => this.#map(domain, at), grantMapPs)],
+      [GNTTABOP_unmap_grant_ref, row(unmapSize, 'unmap', (domain, at) => this.#unmap(domain, at), grantUnmapPs, tlbFlushPs)],
+      [
+        GNTTABOP_unmap_and_replace,
+        row(replaceSize, 'unmap', (domain, at) => this.#replace(domain, at), grantUnmapPs, tlbFlushPs),
+      ],
+      [GNTTABOP_transfer, row(GNTTAB_TRANSFER.size, 'transfer', (domain, at) => this.#transfer(domain, at), grantTransferPs)],
+      [GNTTABOP_swap_grant_ref, row(GNTTAB_SWAP_GRANT_REF.size, null, (domain, at) => this.#swap(domain, at))],
+    ]);
+    this.#singles = new Map([
+      [GNTTABOP_setup_table, row(GNTTAB_SETUP_TABLE.size, null, (domain, at) => this.#setupTable(domain, at))],
+      [GNTTABOP_query_size, row(GNTTAB_QUERY_SIZE.size, null, (domain, at) => this.#querySize(domain, at))],
+      [GNTTABOP_get_status_frames, row(GNTTAB_GET_STATUS_FRAMES.size, null, (domain, at) => this.#statusFrames(domain, at))],
+    ]);
+    this.#copies = row(GNTTAB_COPY.size, 'copy', (domain, at) => this.#copy(domain, at), grantCopyPs);
+  }
+  readonly #copies: Row;
+
+  call(domain: Domain, vcpu: Vcpu, command: number, at: number, count: number): number {
+    if (count >= 2 ** 31) return -ERRNO.EINVAL;
+    if (command === GNTTABOP_copy) return this.#copyAll(domain, vcpu, at, count, this.#copies);
+    const list = this.#lists.get(command);
+    if (list !== undefined) return this.#each(domain, vcpu, at, count, list);
+    const single = this.#singles.get(command);
+    if (single !== undefined) return count === 1 ? this.#each(domain, vcpu, at, 1, single) : -ERRNO.EINVAL;
+    if (command === GNTTABOP_set_version) return count === 1 ? this.#setVersion(domain, at) : -ERRNO.EINVAL;
+    if (command === GNTTABOP_get_version) return count === 1 ? this.#getVersion(domain, at) : -ERRNO.EINVAL;
+    return -ERRNO.ENOSYS;
+  }
 
   /** The status of one operation, written where the page is still there. */
-  function answer(domain: Domain, at: number, status: number): void {
+  #answer(domain: Domain, at: number, status: number): void {
     if (status !== GNTST_okay) domain.account.grantFailures++;
     if (domain.memory.canWrite(at, 2)) domain.memory.setU16(at, status);
   }
 
-  function map(domain: Domain, at: number): void {
+  #map(domain: Domain, at: number): void {
     const { memory } = domain;
     const address = u64At(memory, at + MAP.host_addr);
     const flags = memory.u32(at + MAP.flags);
-    const status = ops.map(domain, address, flags, memory.u32(at + MAP.ref), memory.u16(at + MAP.dom));
+    const status = this.#host.grantOps.map(domain, address, flags, memory.u32(at + MAP.ref), memory.u16(at + MAP.dom));
     if (status === GNTST_okay) {
-      memory.setU32(at + MAP.handle, ops.handle);
-      setU64At(memory, at + MAP.dev_bus_addr, ops.mfn * PAGE_SIZE);
+      memory.setU32(at + MAP.handle, this.#host.grantOps.handle);
+      setU64At(memory, at + MAP.dev_bus_addr, this.#host.grantOps.mfn * PAGE_SIZE);
     }
-    answer(domain, at + MAP.status, status);
+    this.#answer(domain, at + MAP.status, status);
   }
 
-  function unmap(domain: Domain, at: number): void {
+  #unmap(domain: Domain, at: number): void {
     const { memory } = domain;
     const bus = u64At(memory, at + UNMAP.dev_bus_addr);
-    const status = ops.unmap(domain, u64At(memory, at + UNMAP.host_addr), bus, memory.u32(at + UNMAP.handle));
-    answer(domain, at + UNMAP.status, status);
+    const status = this.#host.grantOps.unmap(domain, u64At(memory, at + UNMAP.host_addr), bus, memory.u32(at + UNMAP.handle));
+    this.#answer(domain, at + UNMAP.status, status);
   }
 
-  function replace(domain: Domain, at: number): void {
+  #replace(domain: Domain, at: number): void {
     const { memory } = domain;
     const newAddress = u64At(memory, at + REPLACE.new_addr);
-    const status = ops.unmap(domain, u64At(memory, at + REPLACE.host_addr), 0, memory.u32(at + REPLACE.handle), newAddress);
-    answer(domain, at + REPLACE.status, status);
+    const status = this.#host.grantOps.unmap(
+      domain,
+      u64At(memory, at + REPLACE.host_addr),
+      0,
+      memory.u32(at + REPLACE.handle),
+      newAddress,
+    );
+    this.#answer(domain, at + REPLACE.status, status);
   }
 
-  function transfer(domain: Domain, at: number): void {
+  #transfer(domain: Domain, at: number): void {
     const { memory } = domain;
     const mfn = u64At(memory, at + TRANSFER.mfn);
-    answer(
+    this.#answer(
       domain,
       at + TRANSFER.status,
-      ops.transfer(domain, mfn, memory.u16(at + TRANSFER.domid), memory.u32(at + TRANSFER.ref)),
+      this.#host.grantOps.transfer(domain, mfn, memory.u16(at + TRANSFER.domid), memory.u32(at + TRANSFER.ref)),
     );
   }
 
-  function copy(domain: Domain, at: number): void {
+  #copy(domain: Domain, at: number): void {
     const { memory } = domain;
     const flags = memory.u16(at + COPY_FLAGS);
     const sourceIsRef = (flags & GNTCOPY_source_gref) !== 0;
     const destIsRef = (flags & GNTCOPY_dest_gref) !== 0;
-    const status = ops.copy(
+    const status = this.#host.grantOps.copy(
       domain,
       sourceIsRef,
       memory.u16(at + COPY_SOURCE_DOMID),
@@ -124,11 +198,11 @@ export function grantTableOp(host: HypercallHost): Hypercall {
       memory.u16(at + COPY_DEST_OFFSET),
       memory.u16(at + COPY_LEN),
     );
-    domain.account.bytesCopied += ops.bytes;
-    answer(domain, at + COPY_STATUS, status);
+    domain.account.bytesCopied += this.#host.grantOps.bytes;
+    this.#answer(domain, at + COPY_STATUS, status);
   }
 
-  function swap(domain: Domain, at: number): void {
+  #swap(domain: Domain, at: number): void {
     const { memory, grants } = domain;
     const a = memory.u32(at + SWAP.ref_a);
     const b = memory.u32(at + SWAP.ref_b);
@@ -136,43 +210,34 @@ export function grantTableOp(host: HypercallHost): Hypercall {
     if (a >= grants.entryCount || b >= grants.entryCount) status = GNTST_bad_gntref;
     else if (grants.pinCount(a) !== 0 || grants.pinCount(b) !== 0) status = GNTST_eagain;
     else grants.swap(a, b);
-    answer(domain, at + SWAP.status, status);
+    this.#answer(domain, at + SWAP.status, status);
   }
 
-  /** Does `count` operations; a bad address ends that with -EFAULT. `costPs` is for each, `batchPs` for all together. */
-  function each(
-    domain: Domain,
-    vcpu: Vcpu,
-    at: number,
-    count: number,
-    size: number,
-    kind: GrantKind | null,
-    operation: Operation,
-    costPs: number,
-    batchPs: number,
-  ): number {
+  /** Does `count` operations of a kind; a bad address ends that with -EFAULT. */
+  #each(domain: Domain, vcpu: Vcpu, at: number, count: number, { size, kind, run, costPs, batchPs }: Row): number {
     let done = 0;
     while (done < count && domain.memory.canWrite(at + done * size, size)) {
-      operation(domain, at + done * size);
+      run(domain, at + done * size);
       done++;
     }
     if (kind !== null) {
       domain.account.grants[kind] += done;
-      if (done > 0) vcpu.spend(done * costPs + batchPs, `grant ${kind}`);
+      if (done > 0) vcpu.spend(done * costPs + batchPs, CAUSES[kind]);
     }
     return done === count ? 0 : -ERRNO.EFAULT;
   }
 
-  function copyAll(domain: Domain, vcpu: Vcpu, at: number, count: number): number {
+  #copyAll(domain: Domain, vcpu: Vcpu, at: number, count: number, row: Row): number {
+    if (this.#host.era.name === 'xen-3.0') return -ERRNO.ENOSYS;
     const before = domain.account.bytesCopied;
-    const result = each(domain, vcpu, at, count, COPY_SIZE, 'copy', copy, costs.grantCopyPs, 0);
+    const result = this.#each(domain, vcpu, at, count, row);
     const bytes = domain.account.bytesCopied - before;
-    if (bytes > 0) vcpu.spend(Math.round(bytes * costs.copyPsPerByte), 'grant copy');
+    if (bytes > 0) vcpu.spend(Math.round(bytes * this.#host.costs.copyPsPerByte), CAUSES.copy);
     return result;
   }
 
   /** Writes frame numbers into a guest's array: GNTST_bad_virt_addr where it cannot be written. */
-  function writeFrames(domain: Domain, list: number, frames: readonly Frame[], count: number): number {
+  #writeFrames(domain: Domain, list: number, frames: readonly Frame[], count: number): number {
     for (let i = 0; i < Math.min(count, frames.length); i++) {
       if (!domain.memory.canWrite(list + 8 * i, 8)) return GNTST_bad_virt_addr;
       setU64At(domain.memory, list + 8 * i, (frames[i] as Frame).mfn);
@@ -181,47 +246,47 @@ export function grantTableOp(host: HypercallHost): Hypercall {
   }
 
   /** The domain whose table is asked for, or the status that says why not. */
-  function tableOf(domain: Domain, domid: number): Domain | number {
-    const target = anyDomain(host, domain, domid);
+  #tableOf(domain: Domain, domid: number): Domain | number {
+    const target = anyDomain(this.#host, domain, domid);
     if (target === undefined) return GNTST_bad_domain;
     return mayControl(domain, target) ? target : GNTST_permission_denied;
   }
 
-  function setupTable(domain: Domain, at: number): void {
+  #setupTable(domain: Domain, at: number): void {
     const { memory } = domain;
     const count = memory.u32(at + SETUP.nr_frames);
     const list = u64At(memory, at + SETUP.frame_list);
-    const target = tableOf(domain, memory.u16(at + SETUP.dom));
+    const target = this.#tableOf(domain, memory.u16(at + SETUP.dom));
     let status: number;
     if (typeof target === 'number') status = target;
     else if (!target.grants.grow(count)) status = GNTST_general_error;
-    else status = writeFrames(domain, list, target.grants.frames, count);
-    answer(domain, at + SETUP.status, status);
+    else status = this.#writeFrames(domain, list, target.grants.frames, count);
+    this.#answer(domain, at + SETUP.status, status);
   }
 
-  function querySize(domain: Domain, at: number): void {
+  #querySize(domain: Domain, at: number): void {
     const { memory } = domain;
-    const target = tableOf(domain, memory.u16(at + QUERY.dom));
+    const target = this.#tableOf(domain, memory.u16(at + QUERY.dom));
     if (typeof target !== 'number') {
       memory.setU32(at + QUERY.nr_frames, target.grants.frames.length);
       memory.setU32(at + QUERY.max_nr_frames, target.grants.limits.maxFrames);
     }
-    answer(domain, at + QUERY.status, typeof target === 'number' ? target : GNTST_okay);
+    this.#answer(domain, at + QUERY.status, typeof target === 'number' ? target : GNTST_okay);
   }
 
-  function statusFrames(domain: Domain, at: number): void {
+  #statusFrames(domain: Domain, at: number): void {
     const { memory } = domain;
     const count = memory.u32(at + STATUS_FRAMES.nr_frames);
     const list = u64At(memory, at + STATUS_FRAMES.frame_list);
-    const target = tableOf(domain, memory.u16(at + STATUS_FRAMES.dom));
+    const target = this.#tableOf(domain, memory.u16(at + STATUS_FRAMES.dom));
     let status: number;
     if (typeof target === 'number') status = target;
     else if (count > target.grants.statusFrames.length) status = GNTST_general_error;
-    else status = writeFrames(domain, list, target.grants.statusFrames, count);
-    answer(domain, at + STATUS_FRAMES.status, status);
+    else status = this.#writeFrames(domain, list, target.grants.statusFrames, count);
+    this.#answer(domain, at + STATUS_FRAMES.status, status);
   }
 
-  function setVersion(domain: Domain, at: number): number {
+  #setVersion(domain: Domain, at: number): number {
     const { memory, grants } = domain;
     if (!memory.canWrite(at, GNTTAB_SET_VERSION.size)) return -ERRNO.EFAULT;
     const result = grants.setVersion(memory.u32(at));
@@ -229,59 +294,13 @@ export function grantTableOp(host: HypercallHost): Hypercall {
     return result;
   }
 
-  function getVersion(domain: Domain, at: number): number {
+  #getVersion(domain: Domain, at: number): number {
     const { memory } = domain;
     if (!memory.canWrite(at, GNTTAB_GET_VERSION.size)) return -ERRNO.EFAULT;
-    const target = anyDomain(host, domain, memory.u16(at + GNTTAB_GET_VERSION.at.dom));
+    const target = anyDomain(this.#host, domain, memory.u16(at + GNTTAB_GET_VERSION.at.dom));
     if (target === undefined) return -ERRNO.ESRCH;
     if (!mayControl(domain, target)) return -ERRNO.EPERM;
     memory.setU32(at + GNTTAB_GET_VERSION.at.version, target.grants.version);
     return 0;
   }
-
-  /** Calls that take one argument. */
-  function one(domain: Domain, vcpu: Vcpu, at: number, count: number, size: number, operation: Operation): number {
-    return count === 1 ? each(domain, vcpu, at, 1, size, null, operation, 0, 0) : -ERRNO.EINVAL;
-  }
-
-  return (domain, vcpu, command, at, rawCount) => {
-    const count = rawCount % 2 ** 32;
-    if (count >= 2 ** 31) return -ERRNO.EINVAL;
-    switch (command) {
-      case GNTTABOP_map_grant_ref:
-        return each(domain, vcpu, at, count, GNTTAB_MAP_GRANT_REF.size, 'map', map, costs.grantMapPs, 0);
-      case GNTTABOP_unmap_grant_ref:
-        return each(domain, vcpu, at, count, GNTTAB_UNMAP_GRANT_REF.size, 'unmap', unmap, costs.grantUnmapPs, costs.tlbFlushPs);
-      case GNTTABOP_unmap_and_replace:
-        return each(
-          domain,
-          vcpu,
-          at,
-          count,
-          GNTTAB_UNMAP_AND_REPLACE.size,
-          'unmap',
-          replace,
-          costs.grantUnmapPs,
-          costs.tlbFlushPs,
-        );
-      case GNTTABOP_copy:
-        return host.era.name === 'xen-3.0' ? -ERRNO.ENOSYS : copyAll(domain, vcpu, at, count);
-      case GNTTABOP_transfer:
-        return each(domain, vcpu, at, count, GNTTAB_TRANSFER.size, 'transfer', transfer, costs.grantTransferPs, 0);
-      case GNTTABOP_setup_table:
-        return one(domain, vcpu, at, count, GNTTAB_SETUP_TABLE.size, setupTable);
-      case GNTTABOP_query_size:
-        return one(domain, vcpu, at, count, GNTTAB_QUERY_SIZE.size, querySize);
-      case GNTTABOP_get_status_frames:
-        return one(domain, vcpu, at, count, GNTTAB_GET_STATUS_FRAMES.size, statusFrames);
-      case GNTTABOP_set_version:
-        return count === 1 ? setVersion(domain, at) : -ERRNO.EINVAL;
-      case GNTTABOP_get_version:
-        return count === 1 ? getVersion(domain, at) : -ERRNO.EINVAL;
-      case GNTTABOP_swap_grant_ref:
-        return each(domain, vcpu, at, count, GNTTAB_SWAP_GRANT_REF.size, null, swap, 0, 0);
-      default:
-        return -ERRNO.ENOSYS;
-    }
-  };
 }

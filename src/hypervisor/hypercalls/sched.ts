@@ -145,45 +145,82 @@ export function setTimerOp(host: HypercallHost): Hypercall {
   };
 }
 
-export function vcpuOp(host: HypercallHost): Hypercall {
-  type Operation = (domain: Domain, caller: Vcpu, target: Vcpu, at: number) => number;
+/** An operation on vCPU `target`, its argument at `at`. */
+type VcpuOperation = (domain: Domain, caller: Vcpu, target: Vcpu, at: number) => number;
 
-  const singleshot: Operation = (domain, caller, target, at) => {
+export function vcpuOp(host: HypercallHost): Hypercall {
+  const calls = new VcpuCalls(host);
+  return (domain, vcpu, command, vcpuId, at) => calls.call(domain, vcpu, command, vcpuId, at);
+}
+
+class VcpuCalls {
+  readonly #host: HypercallHost;
+
+  constructor(host: HypercallHost) {
+    this.#host = host;
+  }
+
+  call(domain: Domain, vcpu: Vcpu, command: number, vcpuId: number, at: number): number {
+    const target = domain.vcpus[vcpuId];
+    if (target === undefined) return -ERRNO.ENOENT;
+    const found = this.#withArgument.get(command);
+    if (found !== undefined) return domain.memory.canRead(at, found[0]) ? found[1](domain, vcpu, target, at) : -ERRNO.EFAULT;
+    switch (command) {
+      case VCPUOP_initialise:
+        return -ERRNO.EEXIST;
+      case VCPUOP_up:
+        return this.#setDown(domain, target, false);
+      case VCPUOP_down:
+        return this.#setDown(domain, target, true);
+      case VCPUOP_is_up:
+        return domain.downVcpus.has(vcpuId) ? 0 : 1;
+      case VCPUOP_get_runstate_info:
+        return writeRunstate(domain, target, at) ? 0 : -ERRNO.EFAULT;
+      case VCPUOP_stop_periodic_timer:
+      case VCPUOP_stop_singleshot_timer:
+        this.#host.setVcpuTimer(domain, target.id, command === VCPUOP_stop_periodic_timer ? 'periodic' : 'single', null, 0);
+        return 0;
+      default:
+        return -ERRNO.ENOSYS;
+    }
+  }
+
+  readonly #singleshot: VcpuOperation = (domain, caller, target, at) => {
     const timeoutNs = u64At(domain.memory, at + VCPU_SET_SINGLESHOT_TIMER.at.timeout_abs_ns);
     const isPast = timeoutNs * PS_PER_NS < caller.nowPs;
     if (isPast && (domain.memory.u32(at + VCPU_SET_SINGLESHOT_TIMER.at.flags) & SINGLESHOT_FUTURE) !== 0) return -ETIME;
-    host.setVcpuTimer(domain, target.id, 'single', Math.max(caller.nowPs, timeoutNs * PS_PER_NS), 0);
+    this.#host.setVcpuTimer(domain, target.id, 'single', Math.max(caller.nowPs, timeoutNs * PS_PER_NS), 0);
     return 0;
   };
 
-  const periodic: Operation = (domain, caller, target, at) => {
+  readonly #periodic: VcpuOperation = (domain, caller, target, at) => {
     const periodNs = u64At(domain.memory, at);
     if (periodNs < MIN_PERIOD_NS || periodNs > Number.MAX_SAFE_INTEGER / PS_PER_NS) return -ERRNO.EINVAL;
-    host.setVcpuTimer(domain, target.id, 'periodic', caller.nowPs + periodNs * PS_PER_NS, periodNs * PS_PER_NS);
+    this.#host.setVcpuTimer(domain, target.id, 'periodic', caller.nowPs + periodNs * PS_PER_NS, periodNs * PS_PER_NS);
     return 0;
   };
 
-  const registerInfo: Operation = (domain, caller, target, at) => {
+  readonly #registerInfo: VcpuOperation = (domain, caller, target, at) => {
     const frame = domain.grants.frameOf(u64At(domain.memory, at + VCPU_REGISTER_VCPU_INFO.at.mfn));
     const offset = domain.memory.u32(at + VCPU_REGISTER_VCPU_INFO.at.offset);
     return domain.events.infos.register(target.id, frame, offset, caller.nowPs);
   };
 
-  const registerRunstate: Operation = (domain, _caller, target, at) => {
+  readonly #registerRunstate: VcpuOperation = (domain, _caller, target, at) => {
     domain.runstateAreas[target.id] = u64At(domain.memory, at);
     domain.writeRunstate(target);
     return 0;
   };
 
   /** Operations with an argument in memory, and its size. */
-  const withArgument = new Map<number, readonly [size: number, operation: Operation]>([
-    [VCPUOP_set_singleshot_timer, [VCPU_SET_SINGLESHOT_TIMER.size, singleshot]],
-    [VCPUOP_set_periodic_timer, [VCPU_SET_PERIODIC_TIMER.size, periodic]],
-    [VCPUOP_register_vcpu_info, [VCPU_REGISTER_VCPU_INFO.size, registerInfo]],
-    [VCPUOP_register_runstate_memory_area, [VCPU_REGISTER_RUNSTATE_MEMORY_AREA.size, registerRunstate]],
+  readonly #withArgument = new Map<number, readonly [size: number, operation: VcpuOperation]>([
+    [VCPUOP_set_singleshot_timer, [VCPU_SET_SINGLESHOT_TIMER.size, this.#singleshot]],
+    [VCPUOP_set_periodic_timer, [VCPU_SET_PERIODIC_TIMER.size, this.#periodic]],
+    [VCPUOP_register_vcpu_info, [VCPU_REGISTER_VCPU_INFO.size, this.#registerInfo]],
+    [VCPUOP_register_runstate_memory_area, [VCPU_REGISTER_RUNSTATE_MEMORY_AREA.size, this.#registerRunstate]],
   ]);
 
-  function setDown(domain: Domain, target: Vcpu, isDown: boolean): number {
+  #setDown(domain: Domain, target: Vcpu, isDown: boolean): number {
     if (domain.downVcpus.has(target.id) === isDown) return 0;
     if (isDown && domain.downVcpus.size === domain.vcpus.length - 1) return -ERRNO.EINVAL;
     if (isDown) {
@@ -195,29 +232,4 @@ export function vcpuOp(host: HypercallHost): Hypercall {
     }
     return 0;
   }
-
-  return (domain, vcpu, command, vcpuId, at) => {
-    const target = domain.vcpus[vcpuId];
-    if (target === undefined) return -ERRNO.ENOENT;
-    const found = withArgument.get(command);
-    if (found !== undefined) return domain.memory.canRead(at, found[0]) ? found[1](domain, vcpu, target, at) : -ERRNO.EFAULT;
-    switch (command) {
-      case VCPUOP_initialise:
-        return -ERRNO.EEXIST;
-      case VCPUOP_up:
-        return setDown(domain, target, false);
-      case VCPUOP_down:
-        return setDown(domain, target, true);
-      case VCPUOP_is_up:
-        return domain.downVcpus.has(vcpuId) ? 0 : 1;
-      case VCPUOP_get_runstate_info:
-        return writeRunstate(domain, target, at) ? 0 : -ERRNO.EFAULT;
-      case VCPUOP_stop_periodic_timer:
-      case VCPUOP_stop_singleshot_timer:
-        host.setVcpuTimer(domain, target.id, command === VCPUOP_stop_periodic_timer ? 'periodic' : 'single', null, 0);
-        return 0;
-      default:
-        return -ERRNO.ENOSYS;
-    }
-  };
 }
