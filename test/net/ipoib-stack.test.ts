@@ -1,6 +1,6 @@
 /** The protocol stack over IPoIB between adapters: streams in both modes, and what a round trip and a stream come to with the default costs. */
 import { describe, expect, it } from 'vitest';
-import { createSockets, DEFAULT_NET_COSTS, type IpoibMode, type Net, NetStack } from '../../src/net/index.ts';
+import { answerTooLong, createSockets, DEFAULT_NET_COSTS, type IpoibMode, type Net, NetStack } from '../../src/net/index.ts';
 import { inMacrotask, RandomStream, SimThread } from '../../src/sim/index.ts';
 import { ipoibNet, type NetOptions, type Node, US } from './ipoib-kit.ts';
 import { pattern, readAll } from './world.ts';
@@ -24,7 +24,10 @@ async function talk<A, B>(
     const { cpu, device } = node;
     const name = `n${i}`;
     const stack = new NetStack({ cpu, costs: DEFAULT_NET_COSTS, random: new RandomStream(1, name), name });
-    cpu.exec(0, 'boot', () => void stack.addDevice(device, { address: 0x0a000001 + i, prefixLength: 24 }));
+    cpu.exec(0, 'boot', () => {
+      answerTooLong(device, stack);
+      stack.addDevice(device, { address: 0x0a000001 + i, prefixLength: 24 });
+    });
     const thread = new SimThread(wire.loop, i, name);
     const net = createSockets(stack, thread, ADDRESSES);
     const body: (talk: Talk) => Promise<unknown> = i === 0 ? client : server;
@@ -116,6 +119,42 @@ describe('TCP over IPoIB', () => {
     expect(Buffer.compare(client, data)).toBe(0);
     for (const { device } of nodes) expect(device.counters).toMatchObject({ txErrors: 0, rxErrors: 0, txDropped: 0 });
     expect(nodes.map(({ device }) => device.counters.connectionsMade)).toEqual(mode === 'connected' ? [1, 1] : [0, 0]);
+  });
+
+  it('connected to a host in datagram mode: long packets are refused, and the path gets its MTU', async () => {
+    const data = pattern(200_000);
+    const { server, nodes } = await talk(
+      { devices: [{ mode: 'connected' }, {}] },
+      async ({ net }) => {
+        const socket = await net.tcp.connect({ host: 'n1', port: 5001 });
+        await socket.send(data);
+        await socket.close();
+      },
+      async ({ net }) => readAll(await (await net.tcp.listen({ port: 5001 })).accept()),
+    );
+    expect(Buffer.compare(server, data)).toBe(0);
+    const { counters, receiveConnections } = (nodes[0] as Node).device;
+    expect([counters.connectionsMade, receiveConnections]).toEqual([0, 0]);
+    // TCP's peer tells its segment size at the start; UDP learns from the answer, and is cut into fragments from then on.
+    const datagrams = await talk(
+      { devices: [{ mode: 'connected' }, {}] },
+      async ({ net, thread }) => {
+        const socket = await net.udp();
+        for (let i = 0; i < 3; i++) {
+          await socket.send(pattern(9000, i), { host: 'n1', port: 5002 });
+          await thread.sleep(1000 * US);
+        }
+        await socket.close();
+      },
+      async ({ net }) => {
+        const socket = await net.udp({ port: 5002 });
+        const got = [await socket.recv(), await socket.recv()];
+        await socket.close();
+        return got.map((each) => each.data);
+      },
+    );
+    expect(datagrams.server).toEqual([pattern(9000, 1), pattern(9000, 2)]);
+    expect(datagrams.nodes[0]?.device.counters.txDropped).toBe(1);
   });
 
   it.each(modes)('%s: half a round trip takes ten to twenty microseconds', async (mode) => {

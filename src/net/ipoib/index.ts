@@ -5,6 +5,7 @@
  *   options              how a device is set up; costs, counters
  *   subnet-access        what it asks of the subnet
  *   link-address         header, link address, multicast GIDs
+ *   too-long             ICMP for packets that a neighbour does not take
  * Inside
  *   link                 what the parts of a device share;  open-link  makes it
  *   transmit-ring, receive-ring, datagram-receiver   buffers;  poll-rounds  interrupt and poll
@@ -16,3 +17,4 @@ export { IpoibDevice } from './device.ts';
 export * from './link-address.ts';
 export * from './options.ts';
 export type * from './subnet-access.ts';
+export { answerTooLong } from './too-long.ts';
