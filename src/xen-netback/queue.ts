@@ -42,15 +42,8 @@ export class NetbackQueue {
       const rxPort = keys.rxPort === keys.txPort ? txPort : connection.bind(keys.rxPort, vcpu);
       this.tx = new TxEngine(kernel, this.cpu, domid, attach(txPage, TX_SLOT_BYTES), txPort, options.rate, hooks);
       this.rx = new RxEngine(kernel, this.cpu, domid, attach(rxPage, RX_SLOT_BYTES), rxPort, options, hooks);
-      if (txPort === rxPort) {
-        kernel.xen.setHandler(txPort, () => {
-          this.tx.wake();
-          this.rx.wake();
-        });
-      } else {
-        kernel.xen.setHandler(txPort, () => this.tx.wake());
-        kernel.xen.setHandler(rxPort, () => this.rx.wake());
-      }
+      this.#listen(kernel, vcpu, txPort, txPort === rxPort ? [this.tx, this.rx] : [this.tx]);
+      if (txPort !== rxPort) this.#listen(kernel, vcpu, rxPort, [this.rx]);
     } catch (error) {
       connection.close();
       throw error;
@@ -61,6 +54,14 @@ export class NetbackQueue {
     this.tx.close();
     this.rx.close();
     this.#connection.close();
+  }
+
+  #listen(kernel: GuestKernel, vcpu: number, port: number, engines: readonly { wake(): void }[]): void {
+    const wake = (): void => {
+      for (const engine of engines) engine.wake();
+    };
+    // Binding makes a port pending at once, on vCPU 0, wherever it belongs afterwards: the work crosses over then.
+    kernel.xen.setHandler(port, vcpu === 0 ? wake : () => this.cpu.exec(0, 'netback', wake));
   }
 }
 

@@ -238,7 +238,7 @@ export class VifInterface implements Vif, XenbusDriverInstance {
   #onStack(queue: NetbackQueue, act: () => void): void {
     const { cpu } = this.#kernel;
     if (queue.cpu === cpu) act();
-    else queue.cpu.exec(0, 'netback', () => cpu.interrupt('netback', act));
+    else queue.cpu.exec(0, 'netback', () => cpu.exec(0, 'netback', act));
   }
 
   #setGroup(address: Uint8Array, joined: boolean): boolean {

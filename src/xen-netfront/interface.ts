@@ -232,7 +232,7 @@ export class NetfrontInterface implements NetfrontDevice {
   #onStack(queue: NetfrontQueue, act: () => void): void {
     const { cpu } = this.#kernel;
     if (queue.cpu === cpu) act();
-    else queue.cpu.exec(0, 'netfront', () => cpu.interrupt('netfront', act));
+    else queue.cpu.exec(0, 'netfront', () => cpu.exec(0, 'netfront', act));
   }
 
   #keys(): Record<string, string | number> {
