@@ -26,6 +26,7 @@ import {
   rateGbps,
   type LinkLanes,
 } from '../wire/index.ts';
+import { guestDevice, guestPlace } from './places.ts';
 import { MULTICAST_LIDS, type SubnetPlan } from './subnet-plan.ts';
 
 /** The broadcast group's Q_Key of IPoIB (RFC 4391); groups that rdma_cm joins have that of its datagram queue pairs (`cma_set_qkey`). */
@@ -52,9 +53,23 @@ export interface DirectoryPort {
 }
 
 /** Plain data; can cross to a thread. */
+/** A port that a guest uses, through VMM-bypass. */
+export interface GuestPort {
+  /** `cpu1/web1`. */
+  readonly place: string;
+  /** The guest's name for the device. */
+  readonly device: string;
+  readonly portNum: number;
+  readonly ip: string;
+  /** The port's. */
+  readonly guid: bigint;
+}
+
 export interface Directory {
   readonly ports: readonly DirectoryPort[];
   /** 2^LMC. */
+  /** Ports as guests have them, by their driver domain's adapter: other names and addresses for ports above. */
+  readonly guests: readonly GuestPort[];
   readonly lidsPerPort: number;
   readonly coreMtuBytes: number;
   /** The least rate of the links between switches; 0 where there are none. */
@@ -91,12 +106,31 @@ export function makeDirectory(topology: Topology, subnet: SubnetPlan): Directory
         switchIndex: subnet.index.adapterSwitch[handle] as number,
       };
     }),
+    guests: guestPorts(topology),
     lidsPerPort: 2 ** subnet.lids.lmc,
     coreMtuBytes: Math.min(4096, ...between.map((link) => link.mtu)),
     coreRate: slowest(between.map(rateOf)),
     sls: subnet.routing.levels?.pathSls ?? null,
     switches: topology.switches.length,
   };
+}
+
+/** 10.128.0.1 on, in the order of nodes and guests. */
+function guestPorts({ nodes }: Topology): GuestPort[] {
+  const ports: GuestPort[] = [];
+  for (const node of nodes)
+    for (const guest of node.xen?.guests ?? [])
+      guest.ib.forEach(({ hca, port }, i) => {
+        const number = ports.length + 1;
+        ports.push({
+          place: guestPlace(node, guest).name,
+          device: guestDevice(i),
+          portNum: port,
+          ip: `10.${128 + (number >> 16)}.${(number >> 8) & 255}.${number & 255}`,
+          guid: node.hcas[hca]?.ports[port - 1]?.guid ?? 0n,
+        });
+      });
+  return ports;
 }
 
 const made = new WeakMap<Directory, RdmaDirectory>();
@@ -106,7 +140,7 @@ export function directoryOf(directory: Directory): RdmaDirectory {
   const known = made.get(directory);
   if (known !== undefined) return known;
   const byGuid = new Map(directory.ports.map((port) => [port.guid, port]));
-  const addresses = directory.ports.map(
+  const own = directory.ports.map(
     (port): PortAddress => ({
       node: port.node,
       device: port.device,
@@ -115,6 +149,16 @@ export function directoryOf(directory: Directory): RdmaDirectory {
       gid: makeGid(DEFAULT_GID_PREFIX, port.guid),
     }),
   );
+  const lent = directory.guests.map(
+    ({ place, device, portNum, ip, guid }): PortAddress => ({
+      node: place,
+      device,
+      portNum,
+      ip,
+      gid: makeGid(DEFAULT_GID_PREFIX, guid),
+    }),
+  );
+  const addresses = [...own, ...lent];
   const paths = staticPaths(
     ({ sgid, dgid, pkey }) => pathBetween(directory, byGuid.get(gidGuid(sgid)), byGuid.get(gidGuid(dgid)), pkey),
     LOOKUP_PS,

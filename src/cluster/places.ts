@@ -40,3 +40,8 @@ export function findPlace(topology: Topology, name: string): Place | undefined {
   const guest = node.xen?.guests.find((candidate) => candidate.name === name.slice(slash + 1));
   return guest && guestPlace(node, guest);
 }
+
+/** The i-th InfiniBand device of a guest, named as Linux names adapters of one kind. */
+export function guestDevice(i: number): string {
+  return `mlx4_${i}`;
+}

@@ -10,6 +10,7 @@ import { type GuestPlan, PREFIX_LENGTH } from './host-plan.ts';
 import { createStack } from './host-network.ts';
 import type { System } from './machine.ts';
 import type { GroupConfig } from './node-group.ts';
+import { guestDevice } from './places.ts';
 
 export interface XenGuestOptions {
   readonly plan: GuestPlan;
@@ -38,7 +39,7 @@ export class XenGuest implements System {
   }
 
   get devices(): readonly string[] {
-    return this.plan.ib.map((_, i) => deviceName(i));
+    return this.plan.ib.map((_, i) => guestDevice(i));
   }
 
   openDevice(name: string, thread: SimThread): Context {
@@ -137,9 +138,4 @@ export class XenGuest implements System {
       again(load.everyPs);
     }
   }
-}
-
-/** Devices of guests are named as Linux names the first adapter of a kind. */
-function deviceName(i: number): string {
-  return `mlx4_${i}`;
 }

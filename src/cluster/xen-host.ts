@@ -3,6 +3,8 @@
  */
 import {
   createXenbus,
+  PAGE_OWN,
+  PAGE_UNTOUCHED,
   type Domain,
   type EraName,
   ERAS,
@@ -27,6 +29,12 @@ import { XenGuest } from './xen-guest.ts';
 import { pcpusOf, schedulerParams } from './xen-settings.ts';
 
 const PAGES_PER_MIB = 256;
+
+/** Guests name their pages by pfn, whatever frame is behind it. */
+function isOwnPage(domain: Domain | undefined, pfn: number): boolean {
+  const kind = domain?.memory.kindOf(pfn);
+  return kind === PAGE_OWN || kind === PAGE_UNTOUCHED;
+}
 
 export class XenHost implements Machine {
   readonly machine: XenMachine;
@@ -133,7 +141,7 @@ export class XenHost implements Machine {
     registerIbback(kernel, {
       adapterFor: (device) => hcas[Number(device.id)] ?? hcas[0],
       uars: this.#uars,
-      ownsFrame: (domid, frame) => this.machine.memory.frame(frame)?.owner === domid,
+      ownsFrame: (domid, frame) => isOwnPage(this.machine.domains.get(domid), frame),
     });
     for (const ready of this.#dom0Programs.splice(0)) ready(kernel.cpu.nowPs);
     this.toolstack.start((error) => {
