@@ -88,6 +88,13 @@ export class GuestEvents {
     }
   }
 
+  isMasked(port: number): boolean {
+    if (port >= this.capacity) return true;
+    const { memory } = this.#domain;
+    if (this.#fifo !== null) return (memory.u32(this.#wordAt(port)) & MASKED_BIT) !== 0;
+    return (memory.u32(this.#sharedInfo + SHARED_INFO.at.evtchn_mask + 4 * (port >>> 5)) & (1 << (port & 31))) !== 0;
+  }
+
   /** Clears the mask; true if an event waits, so that the hypervisor must be called (before the mask is cleared). */
   mustUnmaskByHypercall(port: number): boolean {
     const { memory } = this.#domain;

@@ -272,9 +272,13 @@ export class HypercallXen implements GuestXen {
   }
 
   bindVcpu(cpu: KernelCpu, port: number, vcpu: number): number {
+    // Masked meanwhile, so that an event that is on its way to the old vCPU is not taken for lost there: unmasking sends it to the new one.
+    const wasMasked = this.#events.isMasked(port);
+    if (!wasMasked) this.#events.mask(port);
     this.#memory.setU32(this.#at + 4, vcpu);
     const result = this.#portCall(cpu, EVTCHNOP_bind_vcpu, port);
     if (result === 0) this.#events.setVcpu(port, vcpu);
+    if (!wasMasked) this.unmask(cpu, port);
     return result;
   }
 

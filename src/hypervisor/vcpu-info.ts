@@ -46,11 +46,12 @@ export class VcpuInfos {
     else frame.bytes.set(old.frame.bytes.subarray(old.offset, old.offset + VCPU_INFO.size), offset);
     this.#machine.pin(frame);
     this.#places[vcpu] = { frame, offset, isRegistered: true };
+    frame.bytes[offset + UPCALL_PENDING] = 0;
+    if (!mayKick) return 0;
     // Events may have been lost on the way: the guest looks at everything.
     frame.words[(offset + PENDING_SEL) >>> 2] = 0xffffffff;
     frame.words[((offset + PENDING_SEL) >>> 2) + 1] = 0xffffffff;
-    frame.bytes[offset + UPCALL_PENDING] = 0;
-    if (mayKick) this.markPending(vcpu, atPs);
+    this.markPending(vcpu, atPs);
     return 0;
   }
 
