@@ -1,16 +1,16 @@
 /**
  * Every rank's host has an IPoIB device; no protocol stack, packets are made here by hand. Rank 0 asks by broadcast ARP for rank 1, which answers; rank 0 sends it echo requests, which
  * rank 1 answers; and rank 0 sends to a multicast group, of which ranks of even number are members. Arguments: the address book as JSON, mode, echo requests, bytes of each.
- * The result is what the device received, as `protocol:length:first byte of the sender's queue pair known`, and its counters.
+ * The result is what the device received, and its counters.
  */
 import { program } from 'heddle';
-import type { Directory } from '../../src/cluster/directory.ts';
 import { subnetAccessOf } from '../../src/cluster/subnet-access.ts';
 import { writeArp } from '../../src/net/arp.ts';
 import { internetChecksum, writeU16, writeU32 } from '../../src/net/bytes.ts';
 import { IpoibDevice, type IpoibMode } from '../../src/net/ipoib/index.ts';
 import { BareKernelCpu } from '../../src/sim/kernel-cpu.ts';
 import { openKernelContext } from '../../src/verbs/kernel-context.ts';
+import { readDirectory } from './directory-argument.ts';
 
 const NETWORK = 0x0a000000;
 const GROUP = 0xef010203;
@@ -55,16 +55,6 @@ function datagram(length: number): Uint8Array {
   writeU16(message, 4, message.length);
   writeU16(message, 6, 0);
   return message;
-}
-
-/** The address book as an argument of this program. */
-export function writeDirectory(directory: Directory): string {
-  return JSON.stringify(directory, (_, value) => (typeof value === 'bigint' ? String(value) : value));
-}
-
-function readDirectory(text: string): Directory {
-  const directory = JSON.parse(text) as Directory;
-  return { ...directory, ports: directory.ports.map((port) => ({ ...port, guid: BigInt(port.guid) })) };
 }
 
 export default program(async ({ ctx, rank, size, sim, args, peers }): Promise<Talked> => {

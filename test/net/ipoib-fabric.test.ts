@@ -6,7 +6,8 @@ import { expect, it } from 'vitest';
 import { makeDirectory } from '../../src/cluster/directory.ts';
 import { loadTopologyFile, type RunResult, run } from '../../src/cluster/index.ts';
 import { planSubnet } from '../../src/cluster/subnet-plan.ts';
-import { type Talked, writeDirectory } from '../kit/ipoib-hosts.ts';
+import { writeDirectory } from '../kit/directory-argument.ts';
+import type { Talked } from '../kit/ipoib-hosts.ts';
 
 async function talk(generate: string, args: readonly string[], placement: 'inline' | 'dedicated' = 'inline'): Promise<RunResult> {
   const folder = mkdtempSync(join(tmpdir(), 'heddle-'));
