@@ -284,14 +284,17 @@ async function compareTrees(both: Comparison, path = '/'): Promise<number> {
   return count;
 }
 
+const KINDS = ['EINVAL', 'EACCES', 'ENOENT', 'EEXIST', 'EBUSY', 'EAGAIN', 'EPERM', 'ENOSPC', 'EIO'];
+
 describe.each([
-  { name: 'default quotas', seed: 1, quotas: {} },
+  { name: 'default quotas', seed: 1, quotas: {}, kinds: KINDS },
   {
     name: 'tight quotas',
     seed: 2,
     quotas: { nodes: 9, watches: 4, transactions: 2, 'transaction-nodes': 8, permissions: 3, 'node-size': 400 },
+    kinds: [...KINDS, 'E2BIG', 'ENOMEM'],
   },
-])('our store and Xen’s xenstored: $name', ({ seed, quotas }) => {
+])('our store and Xen’s xenstored: $name', ({ seed, quotas, kinds }) => {
   const both = new Comparison();
   beforeAll(() => both.start());
   afterAll(() => both.daemon.stop());
@@ -311,6 +314,8 @@ describe.each([
     expect(await compareTrees(both)).toBeGreaterThan(5);
     expect(both.differences).toEqual([]);
     expect(both.requests).toBeGreaterThan(10_000);
-    console.log(both.seen);
+    for (const kind of kinds) expect(both.seen.get(kind), kind).toBeGreaterThan(2);
+    expect(both.seen.get('success')).toBeGreaterThan(3000);
+    expect(both.seen.get('event')).toBeGreaterThan(1500);
   });
 });

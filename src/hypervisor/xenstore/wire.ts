@@ -32,7 +32,7 @@ export function byteString(bytes: Uint8Array): string {
 }
 
 const utf8Encoder = new TextEncoder();
-const utf8Decoder = new TextDecoder();
+const utf8Decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** A text as the bytes of its UTF-8. */
 export function textToBytes(text: string): string {
