@@ -11,16 +11,10 @@
 import type { Fabric } from '../fabric/index.ts';
 import type { Ps } from '../sim/index.ts';
 import type { HopLog } from './hop-log.ts';
+import { type Moment, onlyOnPath } from './kernel-path.ts';
 import type { SubnetPlan } from './subnet-plan.ts';
 import type { TraceEntry } from './trace-log.ts';
 import type { Breakdown, BreakdownStage } from './types.ts';
-
-/** A moment on a path: the interval that ends here has this name. */
-interface Moment {
-  readonly timePs: Ps;
-  readonly name: string;
-  readonly where: string;
-}
 
 type Iteration = Extract<TraceEntry, { kind: 'iteration' }>;
 
@@ -117,7 +111,8 @@ export class BreakdownBuilder {
 
   #take(entry: TraceEntry): void {
     if (entry.kind === 'iteration') this.#iterations.push(entry);
-    else if (entry.kind === 'mark') this.#marks.push({ timePs: entry.timePs, name: entry.stage, where: entry.node });
+    else if (entry.kind === 'mark')
+      this.#marks.push({ timePs: entry.timePs, name: entry.stage, where: entry.node, isKernel: true });
     else if (entry.kind === 'stamp')
       this.#message(entry.node, entry.message).stamps.push({ timePs: entry.timePs, name: entry.stage, where: entry.node });
     else if (entry.kind === 'packet') {
@@ -209,7 +204,7 @@ export class BreakdownBuilder {
   }
 
   #kernelStages({ node, beginPs, endPs }: Iteration): BreakdownStage[] {
-    this.#kernelMoments ??= inOrder([
+    this.#kernelMoments ??= onlyOnPath([
       ...this.#marks,
       ...[...this.#messageOfPacket].flatMap(([packet, message]) => this.#carriedPath(message, packet)),
     ]);

@@ -23,9 +23,11 @@ export class GuestPorts {
   }
 
   /** The hotplug script of a new interface. */
-  attach(vif: Vif, { bridge, ip }: VifConfig): void {
-    const device = bridge === undefined ? vif.name : bridge;
-    if (bridge === undefined) this.#addDevice(vif);
+  attach(vif: Vif, { bridge, script, ip }: VifConfig): void {
+    // The toolstack writes a bridge's name whether it is used or not: the script says what is done.
+    const isRouted = bridge === undefined || /vif-route$/.test(script ?? '');
+    const device = isRouted ? vif.name : bridge;
+    if (isRouted) this.#addDevice(vif);
     else this.#bridge(bridge).addPort(vif);
     for (const address of (ip ?? '').split(' ').filter((text) => text !== ''))
       this.#stack.addRoute({ destination: address, prefixLength: HOST_PREFIX, device, source: this.#address });
