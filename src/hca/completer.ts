@@ -273,7 +273,7 @@ function readResponse(engine: Engine, qp: QpContext, view: PacketView): void {
     failSend(engine, qp, index, WC_LOC_PROT_ERR, view.timePs);
     return;
   }
-  const visiblePs = n === 0 ? view.timePs : engine.hostWrite(view.timePs, n);
+  const visiblePs = n === 0 ? view.timePs : engine.hostWrite(view.timePs, n) + qp.vfReceivePs;
   scatter(
     engine,
     sq,
@@ -338,7 +338,7 @@ function atomicResponse(engine: Engine, qp: QpContext, view: PacketView): void {
   // The node's memory is little-endian, as the x86 hosts of the measurements are.
   atomicView.setUint32(4, view.words[view.at + W_X2], true);
   atomicView.setUint32(0, view.words[view.at + W_X3], true);
-  const visiblePs = engine.hostWrite(view.timePs, 8);
+  const visiblePs = engine.hostWrite(view.timePs, 8) + qp.vfReceivePs;
   scatter(engine, sq, first, count, 0, 8, atomicResult, 0, visiblePs);
   engine.trace?.stamp(messageId(qp.qpn, index), 'payload-written', visiblePs);
   takeCredits(qp, view.words[view.at + W_X0]);

@@ -40,7 +40,7 @@ export function receiveDatagram(engine: Engine, qp: QpContext, view: PacketView)
     fail(engine, qp, slot, WC_LOC_PROT_ERR, atPs);
     return;
   }
-  const visiblePs = n + view.front === 0 ? 0 : engine.hostWrite(atPs, n + view.front);
+  const visiblePs = n + view.front === 0 ? 0 : engine.hostWrite(atPs, n + view.front) + qp.vfReceivePs;
   const base = view.slot * SLOT_BYTES;
   const from = view.slot < 0 ? null : engine.pool.bytes;
   if (view.front !== 0) scatter(engine, rq, first, rq.sgeCount[slot], 0, GRH_BYTES, from, base, visiblePs);

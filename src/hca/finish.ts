@@ -31,8 +31,8 @@ export function messageId(qpn: number, index: number): number {
 }
 
 /** When a completion entry that is decided on at `atPs` is visible; `payloadPs` is when the payload that it reports is. */
-export function cqeVisiblePs(engine: Engine, atPs: Ps, payloadPs: Ps): Ps {
-  const written = atPs + engine.profile.hostWriteLatencyPs;
+export function cqeVisiblePs(engine: Engine, qp: QpContext, atPs: Ps, payloadPs: Ps): Ps {
+  const written = atPs + engine.profile.hostWriteLatencyPs + qp.vfReceivePs;
   return (payloadPs > written ? payloadPs : written) + engine.profile.cqeWritePs;
 }
 
@@ -95,7 +95,7 @@ export function completeSend(engine: Engine, qp: QpContext, index: number, statu
   if (opcode === WR_READ || opcode === WR_COMPARE_SWAP || opcode === WR_FETCH_ADD) draft.byteLen = sq.bytes[slot];
   draft.release = index + 1;
   draft.sendQueue = sq;
-  const visiblePs = cqeVisiblePs(engine, atPs, payloadPs);
+  const visiblePs = cqeVisiblePs(engine, qp, atPs, payloadPs);
   engine.trace?.stamp(messageId(qp.qpn, index), 'completion-written', visiblePs);
   pushCompletion(engine, qp.sendCq, qp, visiblePs);
 }
@@ -107,7 +107,7 @@ export function completeReceive(engine: Engine, qp: QpContext, slot: number, sta
   draft.status = status;
   draft.release = slot;
   draft.receiveQueue = qp.rq;
-  const visiblePs = cqeVisiblePs(engine, atPs, payloadPs);
+  const visiblePs = cqeVisiblePs(engine, qp, atPs, payloadPs);
   pushCompletion(engine, qp.recvCq, qp, visiblePs);
   return visiblePs;
 }

@@ -20,18 +20,18 @@ import {
   QPS_RESET,
   QPS_RTR,
   QPT_GSI,
-  QPT_UD,
   SEND_INLINE,
   WR_BIND_MW,
 } from './constants.ts';
 import { Engine } from './engine.ts';
 import { FIRST_QPN } from './events.ts';
+import { HcaFunction } from './function.ts';
 import { messageId } from './finish.ts';
 import { ALLOWED_WR, READ_LIKE } from './entry.ts';
 import type { MemoryKey, NodeMemory, RegisterOptions } from './memory.ts';
 import { modifyQueuePair, resetQueuePair } from './modify.ts';
+import { attach, detach } from './multicast.ts';
 import { copyInline } from './packet.ts';
-import type { PortState } from './port.ts';
 import { bytesPs, type HcaProfile } from './profile.ts';
 import { QpContext, type QpOptions } from './queue-pair.ts';
 import { SrqContext } from './shared-receive-queue.ts';
@@ -57,7 +57,10 @@ export class Hca {
   readonly entity: number;
   /** Where stages of messages are stamped; null when nothing is traced. */
   readonly trace: HcaTrace | null;
+  /** Virtual functions, as configured. */
+  readonly functions: readonly HcaFunction[];
   readonly #engine: Engine;
+  #onAsyncEvent: ((event: AsyncEvent) => void) | null = null;
   #nextPd = 1;
   #nextCq = 1;
   #nextSrq = 1;
@@ -74,11 +77,17 @@ export class Hca {
     this.loop = parts.loop;
     this.entity = parts.entity;
     this.trace = parts.trace ?? null;
+    this.functions = (parts.config.functions ?? []).map((config, i) => new HcaFunction(this, i, config));
+    // Each function's software knows its own objects; what concerns a port concerns all.
+    this.#engine.onAsyncEvent = (event) => {
+      this.#onAsyncEvent?.(event);
+      for (const each of this.functions) each.onAsyncEvent?.(event);
+    };
   }
 
   /** Receives the adapter's asynchronous events, each once, as it is raised; `atPs` is when the node can see it. */
   set onAsyncEvent(handler: ((event: AsyncEvent) => void) | null) {
-    this.#engine.onAsyncEvent = handler;
+    this.#onAsyncEvent = handler;
   }
 
   /**
@@ -290,29 +299,12 @@ export class Hca {
 
   /** Attaches a UD queue pair to a multicast group by its GID and LID. EINVAL, or ENOMEM beyond the adapter's limits. */
   attachMulticast(qp: QpContext, gid: Uint8Array, lid: number): number {
-    if (qp.type !== QPT_UD || gid.length !== 16 || gid[0] !== 0xff || !(lid >= 0xc000 && lid <= 0xfffe)) return EINVAL;
-    const port = this.#portOf(qp);
-    const members = port.multicast.get(lid) ?? [];
-    if (members.some((member) => member.qp === qp && sameGid(member.gid, gid))) return 0;
-    if (members.length >= this.profile.maxMcastQpAttach) return ENOMEM;
-    if (!port.multicast.has(lid) && port.multicast.size >= this.profile.maxMcastGroups) return ENOMEM;
-    port.multicast.set(lid, [...members, { gid: gid.slice(), qp }]);
-    return 0;
+    return attach(this.#engine.ports[qp.port], this.profile, qp, gid, lid);
   }
 
   /** EINVAL if it is not attached so. */
   detachMulticast(qp: QpContext, gid: Uint8Array, lid: number): number {
-    const port = this.#portOf(qp);
-    const members = port.multicast.get(lid) ?? [];
-    const left = members.filter((member) => member.qp !== qp || !sameGid(member.gid, gid));
-    if (left.length === members.length) return EINVAL;
-    if (left.length === 0) port.multicast.delete(lid);
-    else port.multicast.set(lid, left);
-    return 0;
-  }
-
-  #portOf(qp: QpContext): PortState {
-    return this.#engine.ports[qp.port];
+    return detach(this.#engine.ports[qp.port], qp, gid, lid);
   }
 
   // ---- work requests
@@ -350,7 +342,7 @@ export class Hca {
     const sq = qp.sq;
     const p = this.profile;
     const first = head - count;
-    const arrivedPs = atPs + p.doorbellPs;
+    const arrivedPs = atPs + p.doorbellPs + qp.vfTransmitPs;
     let readyPs = arrivedPs + p.wqeFetchPs;
     if (count === 1) {
       const slot = first & sq.mask;
@@ -397,8 +389,4 @@ export class Hca {
   findQp(qpn: number): QpContext | number {
     return this.#engine.qp(qpn) ?? ENOENT;
   }
-}
-
-function sameGid(a: Uint8Array, b: Uint8Array): boolean {
-  return a.every((byte, i) => byte === b[i]);
 }

@@ -3,6 +3,7 @@
  *
  * What others use
  *   hca                `Hca`: calls that make and change its objects, posts, doorbell, the way in for packets
+ *   function           a virtual function, called like an adapter
  *   types, constants   what goes in and out as plain data; numbers of the interface
  *   profile, profiles  the physical parameters, documented one by one; the named products
  *   memory             a node's address space; regions and windows
@@ -15,11 +16,13 @@
  *   receive            incoming packets → responder (RC, UC: a pipeline of checks), datagram (UD, QP1), completer
  *   respond            acknowledges, NAKs, READ responses;  remembered: READs and atomics, and duplicates
  *   packet             filling records, moving payload
+ *   multicast          queue pairs attached to groups
  *   finish             completions, errors, flushing
  *   transitions        the queue pair state machine as a table;  modify: `modifyQp`
  */
 export { type CompletionDraft, CqContext } from './completion-queue.ts';
 export * from './constants.ts';
+export { HcaFunction } from './function.ts';
 export { Hca } from './hca.ts';
 export { MemoryKey, type MemoryWatcher, NodeMemory, type RegisterOptions } from './memory.ts';
 export {

@@ -29,6 +29,7 @@ import type { MemoryKey, NodeMemory } from './memory.ts';
 import type { PortState } from './port.ts';
 import type { AddressVector } from './types.ts';
 import type { SendQueue } from './work-queue.ts';
+import type { QpContext } from './queue-pair.ts';
 
 /** Link bytes around BTH … payload: LRH 8, ICRC 4, VCRC 2. */
 const LINK_BYTES = 14;
@@ -114,7 +115,7 @@ export function loopBack(engine: Engine, words: Int32Array, at: number, timePs: 
 }
 
 /** Writes the GRH of a packet to the front of its payload slot. */
-export function writeGrh(engine: Engine, packet: PacketDraft): void {
+export function writeGrh(engine: Engine, qp: QpContext, packet: PacketDraft): void {
   const route = packet.av.grh;
   if (route === null) return;
   const repr = {
@@ -124,7 +125,7 @@ export function writeGrh(engine: Engine, packet: PacketDraft): void {
     payloadLength: packet.wireBytes - 8 - GRH_BYTES - 2,
     nextHeader: 0x1b,
     hopLimit: route.hopLimit,
-    sgid: packet.port.gid,
+    sgid: qp.gids === null ? packet.port.gid : qp.gids[qp.port],
     dgid: route.dgid,
   };
   GRH.emit(repr, engine.pool.bytes, packet.slot * SLOT_BYTES);

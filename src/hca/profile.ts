@@ -199,6 +199,23 @@ const ROWS = {
     'time an engine waits for a queue pair context that is not on chip',
     'fit of rdma_bench, ConnectX-3',
   ],
+  // Virtual functions (SR-IOV), on top of what the physical function pays.
+  vfTransmitPs: [
+    'ps',
+    180_000,
+    0,
+    SECOND,
+    "from a virtual function's doorbell being seen to its entry being worked on: lookup of the function, and the translation of the entry's address by the IOMMU",
+    'fit of Zhang, Lu, Panda 2016, ConnectX-3: the sum of both, 290 ns; the split is assumed',
+  ],
+  vfReceivePs: [
+    'ps',
+    110_000,
+    0,
+    SECOND,
+    'a write of a virtual function to memory being visible later: the translation of its address by the IOMMU',
+    'fit of Zhang, Lu, Panda 2016, ConnectX-3: the sum of both, 290 ns; the split is assumed',
+  ],
   // Transport.
   ackCoalescePs: [
     'ps',

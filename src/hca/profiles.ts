@@ -109,6 +109,40 @@ const connectX3Qdr = makeProfile(
   },
 );
 
+// The same adapter at FDR in a machine of 2013/14. Fitted to ib_send_lat of 8 B, 0.91 us, and 6 GB/s (Zhang, Lu, Panda 2016: Chameleon, Haswell hosts, a switch between); its
+// virtual functions to 1.20 us. READs were measured only relative to each other.
+const connectX3Fdr = makeProfile(
+  {
+    name: 'connectx3-fdr',
+    product: 'ConnectX-3 VPI FDR, PCIe 3.0 x8',
+    deviceStem: 'mlx4',
+    firmware: '2.42.5000',
+    vendorId: MELLANOX,
+    vendorPartId: 4099,
+    hwVer: 0,
+    boardId: 'MT_1100120019',
+    speed: 'FDR',
+  },
+  {
+    postPs: 95_000,
+    postInlinePsPerByte: 50,
+    doorbellPs: 110_000,
+    doorbellPsPerByte: 1_360,
+    wqeFetchPs: 220_000,
+    hostReadLatencyPs: 620_000,
+    hostReadPsPerByte: 158,
+    hostReadGapPs: 6_000,
+    hostWriteLatencyPs: 178_000,
+    hostWritePsPerByte: 150,
+    txPipelinePs: 80_000,
+    rxPipelinePs: 80_000,
+    pollPs: 50_000,
+    txMessageGapPs: 40_000,
+    readGapPs: 35_000,
+    txBufferBytes: 24_576,
+  },
+);
+
 // PCIe 3.0 x16: 15.75 GB/s raw (pcie-model); costs on the host like those of ConnectX-4, an older pipeline. No measurement to hold it against.
 const connectIbFdr = makeProfile(
   {
@@ -265,6 +299,7 @@ export const PROFILES: readonly HcaProfile[] = [
   infiniHostSdr,
   connectX2Qdr,
   connectX3Qdr,
+  connectX3Fdr,
   connectIbFdr,
   connectX4Edr,
   connectX6Hdr,

@@ -3,6 +3,7 @@
  *
  * Fields that hold times or sizes begin with a fraction, so that V8 keeps them as unboxed doubles from the start; `reset` sets them right.
  */
+import type { Ps } from '../sim/index.ts';
 import type { CqContext } from './completion-queue.ts';
 import { QPS_RESET } from './constants.ts';
 import type { MemoryKey } from './memory.ts';
@@ -101,6 +102,8 @@ export interface QpOptions {
   readonly sqSigAll: boolean;
   /** For QP1: the port it belongs to. */
   readonly gsiPort?: number | undefined;
+  /** Of a virtual function: what its posts and its accesses to memory take on top, and its GIDs by port. */
+  readonly virtual?: { readonly transmitPs: Ps; readonly receivePs: Ps; readonly gids: readonly Uint8Array[] } | undefined;
 }
 
 export class QpContext {
@@ -116,6 +119,11 @@ export class QpContext {
   generation = 0;
   /** From then on its program posts no more; see `Hca.abandon`. Infinity, but not as a field's first value, which would make it no double. */
   abandonedPs = 0.5;
+
+  /** Of a virtual function's queue pair; 0 and null of the physical function's. */
+  readonly vfTransmitPs: Ps;
+  readonly vfReceivePs: Ps;
+  readonly gids: readonly Uint8Array[] | null;
 
   // Attributes (`modifyQp`).
   state = QPS_RESET;
@@ -219,6 +227,9 @@ export class QpContext {
 
   constructor(qpn: number, options: QpOptions) {
     this.abandonedPs = Number.POSITIVE_INFINITY;
+    this.vfTransmitPs = options.virtual?.transmitPs ?? 0;
+    this.vfReceivePs = options.virtual?.receivePs ?? 0;
+    this.gids = options.virtual?.gids ?? null;
     this.qpn = qpn;
     this.type = options.type;
     this.pd = options.pd;

@@ -57,7 +57,7 @@ function runAtomic(engine: Engine, qp: QpContext, view: PacketView, slot: number
     if (view.opcode === RC_FETCH_ADD) memory.setBigUint64(0, BigInt.asUintN(64, original + first), true);
     else if (original === operands.getBigUint64(8)) memory.setBigUint64(0, first, true);
   }
-  engine.memory.written(addr + region.toReal, 8, engine.hostWrite(readPs, 8));
+  engine.memory.written(addr + region.toReal, 8, engine.hostWrite(readPs, 8) + qp.vfReceivePs);
   return readPs;
 }
 

@@ -276,7 +276,7 @@ function stampAndEmit(engine: Engine, qp: QpContext, isLast: boolean, now: Ps, r
   if (qp.lastRequestPs > timePs) timePs = qp.lastRequestPs;
   qp.lastRequestPs = timePs;
   packet.timePs = timePs;
-  writeGrh(engine, packet);
+  writeGrh(engine, qp, packet);
   const number = emit(engine, packet);
   if (engine.trace !== null && isLast) {
     const message = messageId(qp.qpn, qp.sq.next);

@@ -116,7 +116,7 @@ function send(engine: Engine, qp: QpContext, readyPs: Ps): number {
   if (qp.lastResponsePs > timePs) timePs = qp.lastResponsePs;
   qp.lastResponsePs = timePs;
   packet.timePs = timePs;
-  writeGrh(engine, packet);
+  writeGrh(engine, qp, packet);
   return emit(engine, packet);
 }
 

@@ -298,7 +298,7 @@ function place(engine: Engine, qp: QpContext, view: PacketView): void {
   const n = view.payloadBytes;
   if ((view.flags & OP_START) !== 0) qp.payloadPs = 0;
   if (n === 0) return;
-  const visiblePs = engine.hostWrite(view.timePs, n);
+  const visiblePs = engine.hostWrite(view.timePs, n) + qp.vfReceivePs;
   qp.payloadPs = visiblePs;
   engine.trace?.arrived(view.slid, view.number, 'payload-written', visiblePs);
   const from = view.slot < 0 ? null : engine.pool.bytes;

@@ -54,6 +54,20 @@ export interface HcaConfig {
   readonly profile: HcaProfile;
   readonly ports: readonly HcaPortConfig[];
   readonly seed: number;
+  /** SR-IOV virtual functions; absent or empty: none. */
+  readonly functions?: readonly HcaFunctionConfig[];
+}
+
+/**
+ * A virtual function: a device of its own, with GUIDs and so GIDs of its own, behind the ports and LIDs of the physical one (as ConnectX-3 does it: a shared port). Packets find
+ * its queue pairs by number; queue pairs 0 and 1 are the physical function's.
+ */
+export interface HcaFunctionConfig {
+  /** Such as `mlx4_0`: as its guest names it. */
+  readonly deviceName: string;
+  readonly nodeGuid: bigint;
+  /** One for each port. */
+  readonly portGuids: readonly bigint[];
 }
 
 /** One piece of local memory. */

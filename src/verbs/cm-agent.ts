@@ -32,7 +32,13 @@ import { CmConnection } from './cm-connection.ts';
 import { CmLookup, CmLookupRequest, type LookupOwner, refuseLookup } from './cm-sidr.ts';
 import type { CmOwner, CmPeer } from './cm-states.ts';
 import { Gsi, type MadSource, type MadTarget } from './gsi.ts';
-import { Timers } from './timers.ts';
+import type { Timers } from './timers.ts';
+
+/** Queue pair 1 where it is another's, who must know which services are listened to. */
+export interface MadProxy {
+  port(portNum: number): MadPort;
+  serviceChanged(serviceId: bigint, isListening: boolean): void;
+}
 
 /** Who takes requests for a service. */
 export interface CmListener {
@@ -46,18 +52,6 @@ export interface CmListener {
 export const CM_PROCESSING_PS = 2_000_000;
 
 const EMPTY = new Uint8Array(0);
-
-const agents = new WeakMap<Adapter, CmAgent>();
-
-/** The connection manager of a device: one for all programs and drivers of its node. It is brought up when it is first asked for. */
-export function cmAgentOf(hca: Adapter): CmAgent {
-  let agent = agents.get(hca);
-  if (agent === undefined) {
-    agent = new CmAgent(hca, new Timers(hca.loop, hca.entity));
-    agents.set(hca, agent);
-  }
-  return agent;
-}
 
 export class CmAgent {
   readonly hca: Adapter;
@@ -75,17 +69,22 @@ export class CmAgent {
   readonly #listeners = new Map<bigint, CmListener>();
   /** Takes the datagrams of others for whom this agent has queue pair 1; true for one that it took. */
   foreign: ((bytes: Uint8Array, from: MadSource, atPs: Ps) => boolean) | null = null;
+  readonly #mads: MadProxy | null;
   #nextId: number;
   #transaction = 0;
 
-  constructor(hca: Adapter, timers: Timers) {
+  /** `mads` has queue pair 1 of a virtual function. */
+  constructor(hca: Adapter, timers: Timers, mads: MadProxy | null = null) {
+    this.#mads = mads;
     const { config } = hca;
     this.hca = hca;
     this.timers = timers;
     this.caGuid = config.nodeGuid;
     this.random = new RandomStream(config.seed, `cm ${config.nodeName} ${config.deviceName}`);
     this.#nextId = this.random.uint32();
-    this.#gsi = config.ports.map(({ portNumber }) => hca.openMadPort?.(portNumber, timers) ?? new Gsi(hca, portNumber, timers));
+    this.#gsi = config.ports.map(
+      ({ portNumber }) => mads?.port(portNumber) ?? hca.openMadPort?.(portNumber, timers) ?? new Gsi(hca, portNumber, timers),
+    );
     for (const gsi of this.#gsi) gsi.onMad(MAD_CLASS_CM, (bytes, from, atPs) => this.#arrived(bytes, from, atPs));
   }
 
@@ -112,12 +111,17 @@ export class CmAgent {
   listen(serviceId: bigint, listener: CmListener): boolean {
     if (this.#listeners.has(serviceId)) return false;
     this.#listeners.set(serviceId, listener);
-    this.hca.serviceChanged?.(serviceId, true);
+    this.#serviceChanged(serviceId, true);
     return true;
   }
 
   unlisten(serviceId: bigint): void {
-    if (this.#listeners.delete(serviceId)) this.hca.serviceChanged?.(serviceId, false);
+    if (this.#listeners.delete(serviceId)) this.#serviceChanged(serviceId, false);
+  }
+
+  #serviceChanged(serviceId: bigint, isListening: boolean): void {
+    this.#mads?.serviceChanged(serviceId, isListening);
+    this.hca.serviceChanged?.(serviceId, isListening);
   }
 
   /** A number for a connection or a lookup, unlike any in use. */

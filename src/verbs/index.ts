@@ -16,7 +16,7 @@
  *   cm-manager           a program's librdmacm: devices, ports, listeners; `cm-types` constants and plain data, `cm-address` the address book
  *   cm-session           one connection of an id: messages ↔ events; `cm-route` what its queue pair is set to
  *   cm-verbs             rdma_post_send and its kind
- *   cm-agent             the kernel's side: `cm-connection` the state machine (`cm-states` its vocabulary), `cm-sidr` datagram services, `gsi` QP1, `timers`; `cm-proxy` for other domains
+ *   cm-agent             the kernel's side: `cm-connection` the state machine (`cm-states` its vocabulary), `cm-sidr` datagram services, `gsi` QP1, `timers`; `cm-proxy` for other domains, `cm-agents` which is whose
  *   owned-objects        what another domain has on an adapter, by number; `uar-space` doorbell pages that are handed to other domains
  *   adapter              what verbs need of an adapter: the hardware, or a guest's driver in front of it
  * Small things
@@ -27,9 +27,10 @@ export type { Adapter, KernelCalls, MadPort } from './adapter.ts';
 export { AddressHandle, type AhAttr, type GlobalRoute } from './address-handle.ts';
 export { type AsyncEvent, type AsyncEventListener, listenAsync } from './async-event.ts';
 export * from './cm-address.ts';
-export { CmAgent, type CmListener, cmAgentOf } from './cm-agent.ts';
+export { CmAgent, type CmListener } from './cm-agent.ts';
+export { cmAgentOf, cmProxyOf } from './cm-agents.ts';
 export { RdmaEventChannel } from './cm-channel.ts';
-export { CmProxy, type CmProxyClient, cmProxyOf } from './cm-proxy.ts';
+export { CmProxy, type CmProxyClient } from './cm-proxy.ts';
 export { CmConnection } from './cm-connection.ts';
 export { RdmaId } from './cm-id.ts';
 export type { RdmaIdState } from './cm-id-core.ts';
@@ -61,16 +62,16 @@ export { Gsi, type MadHandler, type MadSource, type MadTarget } from './gsi.ts';
 export { ibv, rdma } from './ibv.ts';
 export { openKernelContext } from './kernel-context.ts';
 export { incRkey, MemoryRegion, MemoryWindow, type PayloadFree, type Registrable } from './memory.ts';
+export { OwnedObjects } from './owned-objects.ts';
 export {
   DEFAULT_OWNER_QUOTA,
   failed,
   type MrRequest,
   type Outcome,
-  OwnedObjects,
   type OwnerEvents,
   type OwnerQuota,
   type QpRequest,
-} from './owned-objects.ts';
+} from './owner-types.ts';
 export { UarSpace } from './uar-space.ts';
 export * from './program.ts';
 export { initAhFromWc, ProtectionDomain } from './protection-domain.ts';

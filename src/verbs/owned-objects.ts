@@ -22,65 +22,17 @@ import type { Ps } from '../sim/index.ts';
 import type { Adapter } from './adapter.ts';
 import { listenAsync } from './async-event.ts';
 import { Errno } from './errors.ts';
-
-/** Most objects of each kind. */
-export interface OwnerQuota {
-  readonly pd: number;
-  readonly mr: number;
-  readonly cq: number;
-  readonly srq: number;
-  readonly qp: number;
-  readonly ah: number;
-  readonly channel: number;
-  readonly uar: number;
-}
-
-export const DEFAULT_OWNER_QUOTA: OwnerQuota = {
-  pd: 1024,
-  mr: 16_384,
-  cq: 4096,
-  srq: 1024,
-  qp: 4096,
-  ah: 16_384,
-  channel: 1024,
-  uar: 256,
-};
-
-/** What a command came to: an errno, the numbers of the answer, and what the owner's own memory holds of the object. */
-export interface Outcome {
-  readonly errno: number;
-  readonly answer: Readonly<Record<string, number | bigint | Uint8Array>>;
-  readonly object: CqContext | QpContext | SrqContext | MemoryKey | null;
-}
-
-export interface QpRequest {
-  readonly pd: number;
-  readonly type: number;
-  readonly sigAll: number;
-  readonly sendCq: number;
-  readonly recvCq: number;
-  readonly srq: number;
-  readonly maxSendWr: number;
-  readonly maxRecvWr: number;
-  readonly maxSendSge: number;
-  readonly maxRecvSge: number;
-  readonly maxInlineData: number;
-}
-
-export interface MrRequest {
-  readonly pd: number;
-  readonly access: number;
-  readonly addr: bigint;
-  readonly length: bigint;
-  readonly iova: bigint;
-}
-
-/** What goes wrong with the adapter's objects, for their owner. */
-export interface OwnerEvents {
-  /** An armed queue with a channel made its event, which reaches the host at `atPs`. */
-  completion(cq: number, atPs: Ps): void;
-  async(event: HcaEvent): void;
-}
+import { isAddress, isSane } from './owner-checks.ts';
+import {
+  DEFAULT_OWNER_QUOTA,
+  failed,
+  made,
+  type MrRequest,
+  type Outcome,
+  type OwnerEvents,
+  type OwnerQuota,
+  type QpRequest,
+} from './owner-types.ts';
 
 const TYPES: readonly number[] = [QPT_RC, QPT_UC, QPT_UD];
 /** Access bits of regions: local and remote write, remote read, atomic, bind, zero based. */
@@ -88,15 +40,6 @@ const ACCESS_BITS = 0x3f;
 const MOST_BYTES = 2n ** 52n;
 const KINDS = ['pd', 'mr', 'cq', 'srq', 'qp', 'ah', 'channel', 'uar'] as const;
 type Kind = (typeof KINDS)[number];
-
-/** A failure, or success without an answer. */
-export function failed(errno: number): Outcome {
-  return { errno, answer: {}, object: null };
-}
-
-function made(answer: Outcome['answer'], object: Outcome['object'] = null): Outcome {
-  return { errno: 0, answer, object };
-}
 
 export class OwnedObjects {
   /** The adapter's own interface. */
@@ -211,7 +154,7 @@ export class OwnedObjects {
   }
 
   createAh(pd: number, vector: AddressVector): Outcome {
-    if (!this.#pds.has(pd) || !this.#isAddress(vector)) return failed(Errno.EINVAL);
+    if (!this.#pds.has(pd) || !isAddress(this.hca, vector)) return failed(Errno.EINVAL);
     if (!this.#mayMake('ah', this.#ahs.size)) return failed(Errno.ENOMEM);
     const ah = this.#nextNumber++;
     this.#ahs.set(ah, pd);
@@ -376,7 +319,7 @@ export class OwnedObjects {
   modifyQp(qpn: number, attr: QpAttributes, mask: number, atPs: Ps): Outcome {
     const qp = this.#qps.get(qpn);
     if (qp === undefined) return failed(Errno.EINVAL);
-    return failed(this.#isSane(attr) ? this.hca.modifyQp(qp, attr, mask, atPs) : Errno.EINVAL);
+    return failed(isSane(this.hca, attr) ? this.hca.modifyQp(qp, attr, mask, atPs) : Errno.EINVAL);
   }
 
   queryQp(qpn: number): Outcome {
@@ -447,28 +390,6 @@ export class OwnedObjects {
       (element instanceof CqContext && this.findCq(element.number) === element) ||
       (element instanceof SrqContext && this.#srqs.get(element.number) === element);
     if (isMine) this.events?.async(event);
-  }
-
-  /** What `ib_modify_qp` checks of values before the device sees them. */
-  #isSane(attr: QpAttributes): boolean {
-    const { profile, config } = this.hca;
-    const within = (value: number | undefined, most: number, least = 0) =>
-      value === undefined || (value >= least && value <= most);
-    if (!within(attr.qpState, 6) || !within(attr.curQpState, 6) || !within(attr.pathMtu, 5, 1)) return false;
-    if (!within(attr.destQpNum, 0xffffff) || !within(attr.timeout, 31) || !within(attr.minRnrTimer, 31)) return false;
-    if (!within(attr.retryCnt, 7) || !within(attr.rnrRetry, 7) || !within(attr.portNum, config.ports.length, 1)) return false;
-    if (!within(attr.maxRdAtomic, profile.maxQpInitRdAtomic)) return false;
-    if (!within(attr.maxDestRdAtomic, profile.maxQpRdAtomic)) return false;
-    const pkeys = Math.min(...config.ports.map((port) => port.pkeys.length));
-    return within(attr.pkeyIndex, pkeys - 1) && (attr.av === undefined || this.#isAddress(attr.av));
-  }
-
-  #isAddress(vector: AddressVector): boolean {
-    const { dlid, sl, srcPathBits, staticRate, portNum, grh } = vector;
-    const port = this.hca.config.ports[portNum - 1];
-    if (port === undefined || !(dlid >= 1 && dlid <= 0xffff) || sl > 15 || srcPathBits >= 2 ** port.lmc) return false;
-    if (staticRate !== 0 && (staticRate < 2 || staticRate > 24)) return false;
-    return grh === null || (grh.sgidIndex === 0 && grh.flowLabel < 2 ** 20);
   }
 }
 

@@ -13,11 +13,11 @@ import {
   type MadTarget,
   type Outcome,
   type OwnedObjects,
-  QpAttrMask,
   type Timers,
 } from '../verbs/index.ts';
 import type { Caller } from './caller.ts';
 import type { FrontChannel } from './channel.ts';
+import { addressFields, modifyFields, qpBytes, qpFields, SEGMENT_BYTES, shownFields } from './fields.ts';
 import { type FrameList, type GuestFrames, NO_FRAMES } from './guest-frames.ts';
 import { GuestMadPort } from './mad-port.ts';
 
@@ -26,11 +26,9 @@ type Cq = Exclude<ReturnType<Calls['createCq']>, number>;
 type Qp = Exclude<ReturnType<Calls['createQp']>, number>;
 type Srq = Exclude<ReturnType<Calls['createSrq']>, number>;
 type Key = Exclude<ReturnType<Calls['allocMw']>, number>;
-type Vector = Parameters<KernelCalls['createAh']>[1];
 
-/** Bytes of queue entries, as the adapter reads them from the guest's memory (mlx4: 32-byte completions, entries of 16-byte segments). */
+/** Bytes of a completion, as the adapter writes them to the guest's memory (mlx4). */
 const CQE_BYTES = 32;
-const SEGMENT_BYTES = 16;
 
 /** What belongs to the device, and is shared by all its callers. */
 export interface AdapterParts {
@@ -259,20 +257,8 @@ export class GuestAdapter implements Adapter {
   }
 
   createQp(options: Parameters<Adapter['createQp']>[0]): Qp | number {
-    const { pd, type, sendCq, recvCq, srq, cap, sqSigAll } = options;
-    const { maxSendWr, maxRecvWr, maxSendSge, maxRecvSge, maxInlineData } = cap;
-    const entry = Math.max(64, (2 + maxSendSge) * SEGMENT_BYTES, 2 * SEGMENT_BYTES + maxInlineData);
-    const request = {
-      pd,
-      type,
-      sigAll: sqSigAll ? 1 : 0,
-      sendCq: sendCq.number,
-      recvCq: recvCq.number,
-      srq: srq?.number ?? 0,
-      ...{ maxSendWr, maxRecvWr, maxSendSge, maxRecvSge, maxInlineData },
-    };
-    const bytes = maxSendWr * entry + maxRecvWr * Math.max(1, maxRecvSge) * SEGMENT_BYTES;
-    const qp = this.#makeQueue<Qp>(bytes, (shown) =>
+    const request = qpFields(options);
+    const qp = this.#makeQueue<Qp>(qpBytes(options.cap), (shown) =>
       this.#call('createQp', { ...request, ...shownFields(shown) }, (objects) => objects.createQp(request), shown),
     );
     if (typeof qp !== 'number') this.#qps.add(qp);
@@ -418,50 +404,4 @@ export class GuestAdapter implements Adapter {
 
 function made<T extends NonNullable<Outcome['object']>>({ errno, object }: Outcome): T | number {
   return errno === 0 ? (object as T) : errno;
-}
-
-function shownFields({ pages, list }: FrameList): { readonly pages: number; readonly list: number } {
-  return { pages, list };
-}
-
-function addressFields(vector: Vector): Omit<VibFields<'createAh'>, 'pd'> {
-  const { dlid, sl, srcPathBits, staticRate, portNum, grh } = vector;
-  return {
-    ...{ dlid, sl, srcPathBits, staticRate, avPort: portNum },
-    isGlobal: grh === null ? 0 : 1,
-    hopLimit: grh?.hopLimit ?? 0,
-    flowLabel: grh?.flowLabel ?? 0,
-    trafficClass: grh?.trafficClass ?? 0,
-    sgidIndex: grh?.sgidIndex ?? 0,
-    dgid: grh?.dgid ?? new Uint8Array(16),
-  };
-}
-
-const NOWHERE: Vector = { dlid: 0, sl: 0, srcPathBits: 0, staticRate: 0, portNum: 0, grh: null };
-
-function modifyFields(qpn: number, attr: Parameters<Adapter['modifyQp']>[1], mask: number): VibFields<'modifyQp'> {
-  const { av = NOWHERE, enSqdAsyncNotify = false } = attr;
-  return {
-    qpn,
-    mask,
-    qpState: attr.qpState ?? 0,
-    curQpState: attr.curQpState ?? 0,
-    pathMtu: attr.pathMtu ?? 0,
-    pathMigState: attr.pathMigState ?? 0,
-    qkey: attr.qkey ?? 0,
-    rqPsn: attr.rqPsn ?? 0,
-    sqPsn: attr.sqPsn ?? 0,
-    destQpNum: attr.destQpNum ?? 0,
-    qpAccessFlags: attr.qpAccessFlags ?? 0,
-    pkeyIndex: attr.pkeyIndex ?? 0,
-    maxRdAtomic: attr.maxRdAtomic ?? 0,
-    maxDestRdAtomic: attr.maxDestRdAtomic ?? 0,
-    minRnrTimer: attr.minRnrTimer ?? 0,
-    portNum: attr.portNum ?? 0,
-    timeout: attr.timeout ?? 0,
-    retryCnt: attr.retryCnt ?? 0,
-    rnrRetry: attr.rnrRetry ?? 0,
-    drainNotify: enSqdAsyncNotify ? 1 : 0,
-    ...addressFields((mask & QpAttrMask.AV) === 0 ? NOWHERE : av),
-  };
 }

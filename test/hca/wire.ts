@@ -78,6 +78,8 @@ export interface WireOptions {
   readonly ports?: number;
   readonly lmc?: number;
   readonly trace?: HcaTrace;
+  /** Virtual functions of each adapter. */
+  readonly functions?: number;
   /** False drops the packet. */
   readonly filter?: (packet: Passing) => boolean;
 }
@@ -157,7 +159,20 @@ export class TestWire {
       outbox,
       pool: this.pool,
       arena: index,
-      config: { nodeName: `n${index}`, deviceName: 'mlx4_0', index: 0, nodeGuid: BigInt(index + 1), profile, ports, seed: 1 },
+      config: {
+        nodeName: `n${index}`,
+        deviceName: 'mlx4_0',
+        index: 0,
+        nodeGuid: BigInt(index + 1),
+        profile,
+        ports,
+        seed: 1,
+        functions: Array.from({ length: options.functions ?? 0 }, (_, f) => ({
+          deviceName: `mlx4_${f + 1}`,
+          nodeGuid: BigInt(0x100 * (index + 1) + f),
+          portGuids: ports.map((_port, p) => BigInt(0x20000 + index * 0x1000 + f * 16 + p)),
+        })),
+      },
       ...(options.trace === undefined ? {} : { trace: options.trace }),
     });
     const events: AsyncEvent[] = [];
