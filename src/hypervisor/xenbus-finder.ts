@@ -194,8 +194,24 @@ export class DeviceFinder {
   /** The other end's directory is gone. */
   #lose(slot: Slot, device: BusDevice): void {
     this.#remove(slot);
+    if (this.#side.isBackend) this.#closeOwn(slot.path);
     slot.lostPath = device.otherEndPath;
     slot.unwatchLost = this.#store.watch(`${device.otherEndPath}/state`, () => this.#check(slot.path, slot.type));
+  }
+
+  /** A backend without a frontend is Closed, as in Linux: the toolstack waits for that. In a transaction, lest a directory that is being removed comes back. */
+  #closeOwn(path: string): void {
+    const store = this.#store;
+    store.transaction((tx, commit, abort) =>
+      store.read(
+        `${path}/state`,
+        (reply) => {
+          if (reply.ok) store.write(`${path}/state`, String(XENBUS_STATE.closed), commit, tx);
+          else abort();
+        },
+        tx,
+      ),
+    );
   }
 
   #remove(slot: Slot): void {
