@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { XenstoreSocket } from '../../src/cluster/xenstore-socket.ts';
-import { openStream, XenStore } from '../../src/hypervisor/index.ts';
-import { storeHost } from '../kit/xenstore-host.ts';
+import { createXenbus, openStream, XenStore } from '../../src/hypervisor/index.ts';
+import { FakeHost, storeHost, XENSTORED_PS } from '../kit/xenstore-host.ts';
 import { type ToolResult, xenTool } from './xen-tools.ts';
 
 describe('Xen’s tools on our store', () => {
@@ -24,9 +24,9 @@ describe('Xen’s tools on our store', () => {
     rmSync(folder, { recursive: true });
   });
 
-  function run(file: string, args: readonly string[]): Promise<ToolResult> {
+  function run(file: string, args: readonly string[], at = path): Promise<ToolResult> {
     return new Promise((resolve, reject) => {
-      execFile(file, args, { env, timeout: 60_000 }, (error, stdout, stderr) => {
+      execFile(file, args, { env: { ...env, XENSTORED_PATH: at }, timeout: 60_000 }, (error, stdout, stderr) => {
         if ((error as NodeJS.ErrnoException | null)?.code === 'ENOENT')
           reject(new Error(`${file} is missing: scripts/setup-interop`));
         const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
@@ -110,5 +110,39 @@ describe('Xen’s tools on our store', () => {
     expect(stdout).not.toMatch(/error|failed/i);
     const random = await run(xenTool('test-xenstore'), ['-r', '2']);
     expect(random.code, random.stdout + random.stderr).toBe(0);
+  });
+
+  it('tools see a simulated machine: what its guests write, at the price that xenstored has there', async () => {
+    const host = new FakeHost();
+    const guest = createXenbus({ domid: 3 }, host.boot(3));
+    const toolstack = createXenbus({ domid: 0 }, host.daemon.connectLocal());
+    toolstack.store.mkdir('/local/domain/3/data');
+    toolstack.store.setPerms('/local/domain/3/data', ['n3']);
+    host.run();
+    guest.store.write('data/uptime', '12');
+    host.run();
+    const simulated = join(folder, 'simulated');
+    const served = await XenstoreSocket.listen({
+      path: simulated,
+      connect: (sink) => host.daemon.connectStream(sink),
+      between: (work) => {
+        work();
+        host.run();
+      },
+    });
+    const startPs = host.loop.nowPs;
+    const { stdout } = await run('xenstore-ls', ['-f', '-p', '/local/domain/3'], simulated);
+    expect(stdout.trimEnd().split('\n')).toEqual([
+      '/local/domain/3/data = ""   (n3)',
+      '/local/domain/3/data/uptime = "12"   (n3)',
+    ]);
+    // At least a list, a value and permissions of each of two nodes.
+    expect(host.loop.nowPs - startPs).toBeGreaterThan(6 * XENSTORED_PS);
+    const heard: string[] = [];
+    guest.store.watch('data', (changed) => heard.push(changed));
+    host.run();
+    await run('xenstore-write', ['/local/domain/3/data/from-outside', 'x'], simulated);
+    expect(heard).toEqual(['data', 'data/from-outside']);
+    await served.close();
   });
 });
