@@ -100,8 +100,22 @@ export class NetInterface {
     owner: PacketOwner | null,
     onUnreachable: () => void,
   ): void {
-    const send = (link: Uint8Array) => this.#transmit(link, protocol, data, gso, checksumBlank, owner);
-    this.neighbours.resolve(neighbour, { send, fail: onUnreachable });
+    let isWaiting = false;
+    const settle = () => {
+      if (!isWaiting || owner === null) return;
+      owner.queuedBytes -= data.length;
+      owner.onDequeued();
+    };
+    const send = (link: Uint8Array) => {
+      this.#transmit(link, protocol, data, gso, checksumBlank, owner);
+      settle();
+    };
+    const fail = () => {
+      settle();
+      onUnreachable();
+    };
+    isWaiting = !this.neighbours.resolve(neighbour, { send, fail, drop: settle });
+    if (isWaiting && owner !== null) owner.queuedBytes += data.length;
   }
 
   /** Sends to a group, or to all (`group` a broadcast address). */

@@ -17,7 +17,7 @@ export const ARP_RETRY_PS: Ps = 1e12;
 /** Linux's mcast_solicit and ucast_solicit. */
 export const ARP_TRIES = 3;
 /** Packets that wait for one answer; the oldest go first. */
-const MAX_WAITING = 64;
+const MAX_WAITING = 256;
 
 /** A packet that waits for a link address. */
 export interface Waiting {
@@ -25,6 +25,8 @@ export interface Waiting {
   send(link: Uint8Array): void;
   /** Nobody answers. */
   fail(): void;
+  /** Too many wait: this one is lost without a word. */
+  drop(): void;
 }
 
 interface Neighbour {
@@ -65,18 +67,19 @@ export class NeighbourTable {
     return [...this.#table.values()].flatMap(({ ip, link }) => (link === null ? [] : [{ ip, link }]));
   }
 
-  /** Sends `packet` to `ip` when its link address is known: now, if it is. */
-  resolve(ip: number, packet: Waiting): void {
+  /** Sends `packet` to `ip` when its link address is known: now, if it is (then true). */
+  resolve(ip: number, packet: Waiting): boolean {
     const entry = this.#entryOf(ip);
     if (entry.link !== null) {
       const isOld = !entry.isPermanent && this.#options.cpu.nowPs - entry.confirmedPs > REACHABLE_PS;
       if (isOld && entry.tries === 0) this.#ask(entry);
       packet.send(entry.link);
-      return;
+      return true;
     }
     entry.waiting.push(packet);
-    if (entry.waiting.length > MAX_WAITING) (entry.waiting.shift() as Waiting).fail();
+    if (entry.waiting.length > MAX_WAITING) (entry.waiting.shift() as Waiting).drop();
     if (entry.tries === 0) this.#ask(entry);
+    return false;
   }
 
   /** A sign of life from above: what was sent there arrives. */

@@ -117,7 +117,7 @@ export class Connection implements TcpSocket, TcpUser, OpenSocket {
   #growSendBuffer(): void {
     const tcb = this.#tcb;
     if (tcb.sendLimitFixed) return;
-    tcb.sendLimit = Math.min(Math.max(tcb.sendLimit, 2 * tcb.congestion.cwnd), tcb.host.params.sendBufferMax);
+    tcb.sendLimit = Math.min(Math.max(tcb.sendLimit, 2 * Math.floor(tcb.congestion.cwnd)), tcb.host.params.sendBufferMax);
   }
 
   async recv(maxBytes: number = DEFAULT_READ, wait: Wait = {}): Promise<Uint8Array> {

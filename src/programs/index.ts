@@ -1,5 +1,5 @@
 /**
- * programs: the test programs that ship with heddle. They see `verbs` only, so one text runs wherever verbs do.
+ * programs: the test programs that ship with heddle. They see `verbs` and `net` only, so one text runs wherever those do.
  *
  * - `registry.ts`        names, summaries, and loading a program when it is run
  * - `options.ts`         command lines as getopt_long reads them, from a table of options
@@ -9,6 +9,7 @@
  *                        `duration.ts`), numbers and output (`statistics.ts`, `report.ts`), and what the eight programs share (`run.ts`)
  * - `pingpong.ts`        libibverbs' ping-pong programs
  * - `rping.ts`           librdmacm's ping
+ * - `ping.ts`, `netperf.ts`  the network's programs, with what they print (`ping-format.ts`, `netperf-format.ts`) and `netperf-options.ts`
  * - `devinfo.ts`, `ibstat.ts`  what a node says about its adapters
  */
 export * from './registry.ts';

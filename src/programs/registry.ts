@@ -79,6 +79,13 @@ export const PROGRAMS: readonly ProgramEntry[] = [
     'client-server',
     async () => (await import('./rping.ts')).default,
   ),
+  entry('ping', 'ICMP echo (iputils)', 'client-server', async () => (await import('./ping.ts')).default),
+  entry(
+    'netperf',
+    'throughput and transactions of TCP and UDP (netperf)',
+    'client-server',
+    async () => (await import('./netperf.ts')).default,
+  ),
   entry('ibv_devinfo', "a node's devices and ports (rdma-core)", 'peers', async () => (await import('./devinfo.ts')).default),
   entry(
     'ibstat',
