@@ -21,11 +21,10 @@ import { addressFields, modifyFields, qpBytes, qpFields, SEGMENT_BYTES, shownFie
 import { type FrameList, type GuestFrames, NO_FRAMES } from './guest-frames.ts';
 import { GuestMadPort } from './mad-port.ts';
 
-type Calls = Adapter;
-type Cq = Exclude<ReturnType<Calls['createCq']>, number>;
-type Qp = Exclude<ReturnType<Calls['createQp']>, number>;
-type Srq = Exclude<ReturnType<Calls['createSrq']>, number>;
-type Key = Exclude<ReturnType<Calls['allocMw']>, number>;
+type Cq = Exclude<ReturnType<Adapter['createCq']>, number>;
+type Qp = Exclude<ReturnType<Adapter['createQp']>, number>;
+type Srq = Exclude<ReturnType<Adapter['createSrq']>, number>;
+type Key = Exclude<ReturnType<Adapter['allocMw']>, number>;
 
 /** Bytes of a completion, as the adapter writes them to the guest's memory (mlx4). */
 const CQE_BYTES = 32;
@@ -215,9 +214,8 @@ export class GuestAdapter implements Adapter {
   }
 
   resizeCq(cq: Cq, cqe: number): number {
-    const { number } = cq;
-    const fields = { cq: number, cqe, ...shownFields(NO_FRAMES) };
-    return this.#call('resizeCq', fields, (objects) => objects.resizeCq(number, cqe)).errno;
+    const fields = { cq: cq.number, cqe, ...shownFields(NO_FRAMES) };
+    return this.#call('resizeCq', fields, (objects) => objects.resizeCq(cq.number, cqe)).errno;
   }
 
   modifyCq(cq: Cq, count: number, periodPs: Ps): number {
@@ -280,13 +278,11 @@ export class GuestAdapter implements Adapter {
   }
 
   attachMulticast(qp: Qp, gid: Uint8Array, lid: number): number {
-    const fields = { qpn: qp.qpn, gid, lid };
-    return this.#call('attachMcast', fields, (objects) => objects.attachMcast(qp.qpn, gid, lid)).errno;
+    return this.#call('attachMcast', { qpn: qp.qpn, gid, lid }, (objects) => objects.attachMcast(qp.qpn, gid, lid)).errno;
   }
 
   detachMulticast(qp: Qp, gid: Uint8Array, lid: number): number {
-    const fields = { qpn: qp.qpn, gid, lid };
-    return this.#call('detachMcast', fields, (objects) => objects.detachMcast(qp.qpn, gid, lid)).errno;
+    return this.#call('detachMcast', { qpn: qp.qpn, gid, lid }, (objects) => objects.detachMcast(qp.qpn, gid, lid)).errno;
   }
 
   openMadPort(portNum: number, timers: Timers): GuestMadPort {
@@ -303,14 +299,13 @@ export class GuestAdapter implements Adapter {
   /** The backend is told by the guest's kernel; nobody waits. */
   serviceChanged(serviceId: bigint, isListening: boolean): void {
     const command = isListening ? 'listen' : 'unlisten';
-    this.#send(command, encodeRequest(command, { serviceId }), () => undefined);
+    this.#send(encodeRequest(command, { serviceId }), () => undefined);
   }
 
   #sendMad(portNum: number, bytes: Uint8Array, { dlid, sl, srcPathBits }: MadTarget): void {
     const { channel } = this.#parts;
     channel.placeMad(bytes, (slot) => {
-      const request = encodeRequest('sendMad', { portNum, slot, dlid, sl, srcPathBits });
-      this.#send('sendMad', request, () => channel.freeMad(slot));
+      this.#send(encodeRequest('sendMad', { portNum, slot, dlid, sl, srcPathBits }), () => channel.freeMad(slot));
     });
   }
 
@@ -395,7 +390,7 @@ export class GuestAdapter implements Adapter {
   }
 
   /** A command of the guest's kernel for which nobody waits. */
-  #send(_command: string, bytes: Uint8Array, answered: () => void): void {
+  #send(bytes: Uint8Array, answered: () => void): void {
     const { channel } = this.#parts;
     setSlotId(bytes, channel.newId());
     channel.submit(bytes, answered);
