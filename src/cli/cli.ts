@@ -11,10 +11,18 @@ import { OptionValues } from './option-values.ts';
 import { isHelp, type Scanned, scan, selectCommand } from './parse.ts';
 import { replayCommand } from './replay.ts';
 import { runCommand } from './run.ts';
+import { topCommand } from './top.ts';
 import { topologyCommands } from './topology.ts';
 import { trafficCommand } from './traffic.ts';
 
-export const COMMANDS: readonly Command[] = [runCommand, trafficCommand, ...topologyCommands, listCommand, replayCommand];
+export const COMMANDS: readonly Command[] = [
+  runCommand,
+  topCommand,
+  trafficCommand,
+  ...topologyCommands,
+  listCommand,
+  replayCommand,
+];
 
 /** Runs one command line (without `node` and the script's name) and resolves with its exit code. Prints through `context`; throws nothing. */
 export async function runCommandLine(words: readonly string[], context: Context): Promise<number> {

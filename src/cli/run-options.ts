@@ -55,6 +55,7 @@ export async function readRun(
     allowCycles: options.flag('allow-cycles') || undefined,
     breakdown: options.flag('breakdown') || undefined,
     counters: options.flag('counters') || undefined,
+    domains: options.flag('domains') || undefined,
     captures: options.given('capture') ? readCaptures(options) : undefined,
     captureFile: options.outputFile('pcap'),
     untilPs: options.timePs('until'),

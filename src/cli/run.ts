@@ -37,6 +37,10 @@ export const runCommand: Command = {
     },
     breakdown: { describe: 'print where the time of a message went, stage by stage', group: RESULTS },
     counters: { describe: 'print the port counters of these nodes and of the switch ports they are on', group: RESULTS },
+    domains: {
+      describe: 'print what the domains of Xen hosts used and asked for: CPU time, hypercalls, events, grants',
+      group: RESULTS,
+    },
     json: { value: 'FILE|-', describe: 'write the results as JSON; - prints the JSON and nothing else', group: RESULTS },
     record: { value: 'FILE', describe: 'write all inputs and the hash, for "heddle replay"', group: RESULTS },
     pcap: { value: 'FILE', describe: 'write the packets of the --capture ports for Wireshark', group: RESULTS },
@@ -115,10 +119,20 @@ async function printResult(result: RunResult, options: RunOptions, outputs: RunO
   if (outputs.json !== '-') for (const one of result.breakdown) terminal.out(`\n${report.formatBreakdown(one).join('\n')}\n`);
   if (outputs.json !== '-' && result.ports !== undefined)
     terminal.out(`\n${report.formatPortCounters(result.ports).join('\n')}\n`);
+  if (outputs.json !== '-' && result.domains !== undefined) printDomains(result.domains, report, terminal);
   if (outputs.json !== undefined) {
     const text = report.toJsonText(report.runToJson(result, options.breakdown === true));
     if (outputs.json === '-') terminal.out(text);
     else writeFileSync(outputs.json, text);
   }
   terminal.err(`${report.formatRunSummary(result.run).join('\n')}\n`);
+}
+
+function printDomains(
+  domains: NonNullable<RunResult['domains']>,
+  report: typeof import('../report/index.ts'),
+  terminal: Context['terminal'],
+): void {
+  if (domains.length === 0) terminal.err('warning: --domains: no node of the topology runs Xen\n');
+  else terminal.out(`\n${report.formatDomains(domains).join('\n')}\n`);
 }

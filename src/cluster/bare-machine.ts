@@ -45,6 +45,10 @@ export class BareMachine implements Machine {
     this.#stack = hostNetwork({ cpu, hcas, config, ipoib, name: node.name }, () => this.#up(cpu.nowPs));
   }
 
+  domains(): [] {
+    return [];
+  }
+
   #up(atPs: Ps): void {
     for (const ready of this.#waiting.splice(0)) ready(atPs);
   }

@@ -8,7 +8,7 @@
  */
 import { RECORD_TX_FREED, RECORD_WORDS, type RecordBatch, recordFlags } from '../fabric/index.ts';
 import { assert, type Ps } from '../sim/index.ts';
-import type { FailureMessage, FinishedMessage, GroupMessage, LineMessage, PeerMessage } from './messages.ts';
+import type { DomainsMessage, FailureMessage, FinishedMessage, GroupMessage, LineMessage, PeerMessage } from './messages.ts';
 
 /** The fabric as the coordinator sees it. */
 export interface FabricParty {
@@ -62,6 +62,7 @@ export class Coordinator {
   rounds = 0;
   readonly lines: LineMessage[] = [];
   readonly finished: FinishedMessage[] = [];
+  readonly domains: DomainsMessage[] = [];
   failure: FailureMessage | null = null;
   /** The run has ended because packets wait for each other in a circle. */
   isDeadlocked = false;
@@ -233,6 +234,7 @@ export class Coordinator {
     if (message.kind === 'peer') this.#keepMail(this.#cut.groupOfRank[message.to] as number, message);
     else if (message.kind === 'line') this.lines.push(message);
     else if (message.kind === 'finished') this.finished.push(message);
+    else if (message.kind === 'domains') this.domains.push(message);
     else if (message.kind === 'failure') this.failure ??= message;
   }
 

@@ -4,6 +4,7 @@
  * Either way the guest is reached from the fabric by routing: IPoIB cannot be bridged. dom0 answers ARP for its guests on `ib0`, and on their interfaces for
  * everybody else (proxy ARP), so that all are in one IP subnet and nobody needs routes of their own.
  */
+import type { VifView } from '../hypervisor/index.ts';
 import { Bridge, type NetStack } from '../net/index.ts';
 import type { Vif, VifConfig } from '../xen-netback/index.ts';
 
@@ -16,6 +17,7 @@ export class GuestPorts {
   /** dom0's own address, dotted. */
   readonly #address: string;
   readonly #bridges = new Map<string, Bridge>();
+  readonly #vifs = new Set<Vif>();
 
   constructor(stack: NetStack, address: string) {
     this.#stack = stack;
@@ -24,6 +26,7 @@ export class GuestPorts {
 
   /** The hotplug script of a new interface. */
   attach(vif: Vif, { bridge, script, ip }: VifConfig): void {
+    this.#vifs.add(vif);
     // The toolstack writes a bridge's name whether it is used or not: the script says what is done.
     const isRouted = bridge === undefined || /vif-route$/.test(script ?? '');
     const device = isRouted ? vif.name : bridge;
@@ -34,12 +37,26 @@ export class GuestPorts {
   }
 
   detach(vif: Vif): void {
+    this.#vifs.delete(vif);
     for (const bridge of this.#bridges.values())
       if (bridge.ports.includes(vif)) {
         bridge.removePort(vif);
         return;
       }
     this.#stack.removeDevice(vif.name);
+  }
+
+  /** Counters of a domain's interfaces. */
+  vifsOf(domid: number): VifView[] {
+    return [...this.#vifs]
+      .filter((vif) => vif.domid === domid)
+      .map(({ handle, counters }) => ({
+        devid: handle,
+        rxBytes: counters.txBytes,
+        rxPackets: counters.txPackets,
+        txBytes: counters.rxBytes,
+        txPackets: counters.rxPackets,
+      }));
   }
 
   #addDevice(device: Vif | Bridge): void {

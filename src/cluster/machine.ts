@@ -6,8 +6,10 @@ import type { NetStack } from '../net/index.ts';
 import type { EventLoop, Ps, SimThread } from '../sim/index.ts';
 import type { Context } from '../verbs/index.ts';
 import { BareMachine } from './bare-machine.ts';
+import type { GroupMessage } from './messages.ts';
 import type { GroupConfig, NodeConfig } from './node-group.ts';
 import type { TraceLog } from './trace-log.ts';
+import type { DomainReport } from './types.ts';
 import { XenHost } from './xen-host.ts';
 
 /** One operating system of a machine. */
@@ -29,6 +31,8 @@ export interface Machine {
   systemOf(guest: string | null): System;
   /** Switches it on, at time 0. */
   start(): void;
+  /** The accounts of its domains; none without a hypervisor. */
+  domains(): DomainReport[];
 }
 
 export interface MachineParts {
@@ -37,6 +41,7 @@ export interface MachineParts {
   readonly hcas: readonly Hca[];
   readonly config: GroupConfig;
   readonly trace: TraceLog | null;
+  readonly emit: (message: GroupMessage) => void;
 }
 
 /** The machine of a node. */

@@ -7,6 +7,7 @@ import { Packr } from 'msgpackr/pack';
 import type { Ps } from '../sim/index.ts';
 import type { PlainError } from './solo.ts';
 import type { TraceEntry } from './trace-log.ts';
+import type { DomainReport } from './types.ts';
 
 /** From a program to a program, through the simulated out-of-band network. Arrives at `arrivalPs`. */
 export interface PeerMessage {
@@ -38,6 +39,14 @@ export interface FinishedMessage {
   readonly error?: string;
 }
 
+/** The domains of a node at a moment that all nodes sample. */
+export interface DomainsMessage {
+  readonly kind: 'domains';
+  readonly timePs: Ps;
+  readonly node: number;
+  readonly domains: readonly DomainReport[];
+}
+
 /** What is asked of a group when the run is over. */
 export interface GroupReport {
   readonly kind: 'report';
@@ -45,6 +54,8 @@ export interface GroupReport {
   readonly nodes: readonly NodeReport[];
   readonly events: number;
   readonly stamps: readonly TraceEntry[];
+  /** Accounts of the domains of Xen hosts, by node. */
+  readonly domains: readonly { readonly node: number; readonly domains: readonly DomainReport[] }[];
 }
 
 export interface NodeReport {
@@ -59,7 +70,7 @@ export interface FailureMessage {
   readonly error: PlainError;
 }
 
-export type GroupMessage = PeerMessage | LineMessage | FinishedMessage | GroupReport | FailureMessage;
+export type GroupMessage = PeerMessage | LineMessage | FinishedMessage | DomainsMessage | GroupReport | FailureMessage;
 
 const packr = new Packr({ useRecords: false, moreTypes: true, int64AsType: 'bigint' });
 

@@ -58,6 +58,8 @@ export interface GroupConfig {
   /** What address resolution and path queries answer from; see `directory.ts`. */
   readonly directory: Directory;
   readonly breakdown: boolean;
+  /** Domains are reported at each multiple of this; 0: at the end alone. */
+  readonly sampleEveryPs: Ps;
   /** The least time from the moment that a record has for the fabric until anything can come back because of it. */
   readonly toGroupPs: Ps;
 }
@@ -69,7 +71,7 @@ export class NodeGroup {
   readonly #hcaOfPort: Hca[] = [];
   readonly #hosts: ProgramHost[] = [];
   readonly #hostOfRank: ProgramHost[] = [];
-  readonly #machines: Machine[] = [];
+  readonly #machines: { readonly node: number; readonly machine: Machine }[] = [];
   readonly #nodeNames: string[];
   readonly #trace: TraceLog | null;
   readonly #toGroupPs: Ps;
@@ -89,8 +91,8 @@ export class NodeGroup {
       const memory = new NodeMemory();
       const hcas = node.hcas.map((hca) => this.#addHca(hca, node, { memory, pool, arena: config.group }));
       if (node.runs.length === 0 && node.host === null) continue;
-      const machine = createMachine({ loop: this.loop, node, hcas, config, trace: this.#trace });
-      this.#machines.push(machine);
+      const machine = createMachine({ loop: this.loop, node, hcas, config, trace: this.#trace, emit });
+      this.#machines.push({ node: node.entity, machine });
       for (const run of node.runs) {
         const host = new ProgramHost({
           loop: this.loop,
@@ -192,6 +194,10 @@ export class NodeGroup {
         waitingFor: hosts.get(name)?.waitingFor() ?? [],
       })),
       stamps: this.#trace?.take() ?? [],
+      domains: this.#machines.flatMap(({ node, machine }) => {
+        const domains = machine.domains();
+        return domains.length === 0 ? [] : [{ node, domains }];
+      }),
     };
   }
 }

@@ -7,6 +7,7 @@ import type { Program } from '../verbs/index.ts';
 import { withAllMistakes } from './all-mistakes.ts';
 import { BreakdownBuilder } from './breakdown.ts';
 import type { Coordinator } from './coordinator.ts';
+import { flushSamples } from './domain-samples.ts';
 import { HopLog } from './hop-log.ts';
 import { LineOutput } from './line-output.ts';
 import type { GroupReport } from './messages.ts';
@@ -24,7 +25,7 @@ import { RunCapture } from './run-capture.ts';
 import { Session } from './session.ts';
 import { runSolo } from './solo.ts';
 import { describeWaitCycle, haltedPs } from './standstill.ts';
-import type { RunOptions, RunResult } from './types.ts';
+import type { DomainReport, RunOptions, RunResult } from './types.ts';
 import { VERSION } from './version.ts';
 
 /** Ends of runs that never fall idle: see `CutOptions.horizonPs`. */
@@ -113,6 +114,7 @@ export async function runHere({ options, source, marker, firstHere = false }: Ru
     const output = new LineOutput((rank) => ({ node: names[rank] as string, role: roleOf(program, rank) }), options.onLine);
     const coordinator = await session.drive(fabric, cut, (current) => {
       output.flush(current.lines, current.nowPs);
+      flushSamples(current.domains, current.nowPs, options.onDomains);
       capture?.flush(fabric.nowPs);
       const { packetHops, events } = fabric.stats();
       options.onProgress?.({ simulatedPs: current.nowPs, packetHops, events });
@@ -137,6 +139,7 @@ export async function runHere({ options, source, marker, firstHere = false }: Ru
               hops,
               reports.flatMap((report) => report.stamps),
             ).build(),
+      ...(options.domains === true ? { domains: domainsOf(reports) } : {}),
       ...(options.counters === true ? { ports: readPortCounters(fabric, options.topology, plan.subnet.ports, nodes) } : {}),
       warnings: [...plan.warnings, ...cutShort(coordinator, names.length)],
       run: {
@@ -201,8 +204,15 @@ function groupConfigs({ options, plan, hosts, groups, ranks, source, toGroupPs }
     network: DEFAULT_PEER_NETWORK,
     directory: plan.directory,
     breakdown: options.breakdown ?? false,
+    sampleEveryPs: options.sampleEveryPs ?? 0,
     toGroupPs,
   }));
+}
+
+/** All domains, in the order of nodes. */
+function domainsOf(reports: readonly GroupReport[]): DomainReport[] {
+  const hosts = reports.flatMap((report) => report.domains);
+  return hosts.sort((a, b) => a.node - b.node).flatMap((host) => host.domains);
 }
 
 /** The run in numbers, the same wherever it ran. */
@@ -287,7 +297,7 @@ function elapsed(meter: { wall: number; cpu: NodeJS.CpuUsage }): { wallMs: numbe
 
 /** The options as they stand in `--json` and in a run record: without the topology's text and the callbacks. */
 function recordedOptions(options: RunOptions): Record<string, unknown> {
-  const { topology: _topology, onLine: _onLine, onProgress: _onProgress, ...rest } = options;
+  const { topology: _topology, onLine: _onLine, onProgress: _onProgress, onDomains: _onDomains, ...rest } = options;
   return rest;
 }
 

@@ -23,6 +23,7 @@ runHere({
     ...options,
     ...(groups === 1 ? { placement: 'inline' as const } : {}),
     onLine: (line) => lines.push(line),
+    onDomains: (sample) => say({ kind: 'domains', sample }),
     onProgress: (progress) => {
       flushLines();
       say({ kind: 'progress', progress });

@@ -8,7 +8,7 @@
 import { Worker } from 'node:worker_threads';
 import { ConfigError, DeadlockError, InvariantError, ProgramError } from '../sim/index.ts';
 import type { ProgramSource } from './program-loader.ts';
-import type { OutputLine, RunOptions, RunProgress, RunResult } from './types.ts';
+import type { DomainSample, OutputLine, RunOptions, RunProgress, RunResult } from './types.ts';
 import { endlessLoopMessage } from './worker-group.ts';
 import { workerUrl } from './worker-url.ts';
 
@@ -16,7 +16,7 @@ const LOOK_MS = 100;
 
 /** What the worker is started with. Callbacks stay here. */
 export interface SoloInput {
-  readonly options: Omit<RunOptions, 'onLine' | 'onProgress'>;
+  readonly options: Omit<RunOptions, 'onLine' | 'onProgress' | 'onDomains'>;
   readonly source: ProgramSource;
   /** Groups of nodes in all; one is a whole run in the worker. */
   readonly groups: number;
@@ -27,6 +27,7 @@ export interface SoloInput {
 /** What the worker says. */
 export type SoloMessage =
   | { readonly kind: 'lines'; readonly lines: readonly OutputLine[] }
+  | { readonly kind: 'domains'; readonly sample: DomainSample }
   | { readonly kind: 'progress'; readonly progress: RunProgress }
   | { readonly kind: 'result'; readonly result: RunResult }
   | { readonly kind: 'error'; readonly error: PlainError };
@@ -65,7 +66,7 @@ export async function runSolo(
   groups: number,
   watchdogMs: number,
 ): Promise<RunResult> {
-  const { onLine, onProgress, ...plain } = options;
+  const { onLine, onProgress, onDomains, ...plain } = options;
   const marker = new Int32Array(new SharedArrayBuffer(8));
   const input: SoloInput = { options: plain, source, groups, marker: marker.buffer as SharedArrayBuffer };
   const worker = new Worker(workerUrl('solo-worker'), { workerData: input, name: 'heddle-run' });
@@ -74,6 +75,7 @@ export async function runSolo(
     return await new Promise<RunResult>((resolve, reject) => {
       worker.on('message', (message: SoloMessage) => {
         if (message.kind === 'lines') for (const line of message.lines) onLine?.(line);
+        else if (message.kind === 'domains') onDomains?.(message.sample);
         else if (message.kind === 'progress') onProgress?.(message.progress);
         else if (message.kind === 'result') resolve(message.result);
         else reject(reviveError(message.error));

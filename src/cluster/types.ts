@@ -42,6 +42,12 @@ export interface RunOptions {
   readonly breakdown?: boolean;
   /** Report the port counters of the nodes that run the program, and of the switch ports that they are connected to. */
   readonly counters?: boolean;
+  /** Report the account of every domain of every Xen host. */
+  readonly domains?: boolean;
+  /** Report it also at each multiple of this time, to `onDomains`. */
+  readonly sampleEveryPs?: Ps;
+  /** Called with the domains of all hosts at each sample, in order of time. */
+  readonly onDomains?: (sample: DomainSample) => void;
   /** Write what passes these ports to `captureFile` (pcap). */
   readonly captures?: readonly CaptureTarget[];
   readonly captureFile?: string;
@@ -114,8 +120,50 @@ export interface RunResult {
   readonly breakdown: readonly Breakdown[];
   /** Where `RunOptions.counters` asked for them. */
   readonly ports?: readonly PortCounterReport[];
+  /** Where `RunOptions.domains` asked for them, at the end of the run. */
+  readonly domains?: readonly DomainReport[];
   readonly warnings: readonly string[];
   readonly run: RunSummary;
+}
+
+/** A domain's account: CPU time, and what it asked of the hypervisor. */
+export interface DomainReport {
+  /** `cpu1` is Domain-0 there, `cpu1/web1` a guest. */
+  readonly place: string;
+  readonly domid: number;
+  readonly name: string;
+  readonly state: string;
+  readonly vcpus: number;
+  readonly memoryKib: number;
+  /** Of all vCPUs together, by runstate. */
+  readonly runningPs: Ps;
+  readonly runnablePs: Ps;
+  readonly blockedPs: Ps;
+  readonly offlinePs: Ps;
+  /** CPU time by what it was used for, the most first. */
+  readonly usedPs: Readonly<Record<string, Ps>>;
+  /** By name of the hypercall. */
+  readonly hypercalls: Readonly<Record<string, number>>;
+  readonly eventsSent: number;
+  readonly eventsReceived: number;
+  readonly upcalls: number;
+  /** Grant operations by kind. */
+  readonly grants: Readonly<Record<string, number>>;
+  readonly bytesCopied: number;
+  /** Its network interfaces, as the guest sees them. */
+  readonly vifs: {
+    readonly count: number;
+    readonly txBytes: number;
+    readonly txPackets: number;
+    readonly rxBytes: number;
+    readonly rxPackets: number;
+  };
+}
+
+/** The domains of all hosts at a moment. */
+export interface DomainSample {
+  readonly atPs: Ps;
+  readonly domains: readonly DomainReport[];
 }
 
 /** PortCounters of one port at the end of a run (IBA 16.1.3.5), by attribute name; data in units of 4 bytes. */

@@ -24,7 +24,9 @@ import { nativeDevices } from './bare-machine.ts';
 import { GuestPorts } from './guest-ports.ts';
 import { formatIpv4, type XenPlan } from './host-plan.ts';
 import { hostNetwork } from './host-network.ts';
+import { reportDomain } from './domain-report.ts';
 import type { Machine, MachineParts, System } from './machine.ts';
+import type { DomainReport } from './types.ts';
 import { XenGuest } from './xen-guest.ts';
 import { pcpusOf, schedulerParams } from './xen-settings.ts';
 
@@ -44,10 +46,9 @@ export class XenHost implements Machine {
   readonly #daemon: XenstoreDaemon;
   readonly #uars = new UarSpace();
   readonly #guests = new Map<string, XenGuest>();
-  /** Names of guests' places by domid. */
-  readonly #places = new Map<number, string>();
   readonly #dom0Programs: ((atPs: Ps) => void)[] = [];
   #stack: NetStack | null = null;
+  #ports: GuestPorts | null = null;
 
   constructor(parts: MachineParts, plan: XenPlan) {
     const { loop, node, config, trace } = parts;
@@ -97,7 +98,9 @@ export class XenHost implements Machine {
   }
 
   #placeOf(domid: number): string {
-    return this.#places.get(domid) ?? this.#parts.node.name;
+    const { name } = this.#parts.node;
+    const domain = this.machine.domains.get(domid);
+    return domid === 0 || domain === undefined ? name : `${name}/${domain.name}`;
   }
 
   systemOf(guest: string | null): System {
@@ -123,15 +126,35 @@ export class XenHost implements Machine {
 
   start(): void {
     const { node, hcas, config } = this.#parts;
+    if (config.sampleEveryPs > 0) this.#sampleFrom(config.sampleEveryPs);
     const { kernel } = this.#dom0;
     const ipoib = node.host?.ipoib ?? null;
     if (ipoib === null) kernel.cpu.exec(0, 'boot', () => this.#begin());
     else
       this.#stack = hostNetwork({ cpu: kernel.cpu, hcas, config, ipoib, name: node.name, routesForGuests: true }, ({ stack }) => {
         const ports = new GuestPorts(stack, formatIpv4(ipoib.address));
+        this.#ports = ports;
         registerNetback(kernel, { onVif: (vif, keys) => ports.attach(vif, keys), onVifGone: (vif) => ports.detach(vif) });
         this.#begin();
       });
+  }
+
+  domains(): DomainReport[] {
+    return [...this.machine.domains.values()]
+      .sort((a, b) => a.domid - b.domid)
+      .map((domain) => reportDomain(domain, this.#placeOf(domain.domid), this.#ports?.vifsOf(domain.domid) ?? []));
+  }
+
+  /** Emits the accounts at `atPs`, and so on at each multiple. */
+  #sampleFrom(atPs: Ps): void {
+    const { loop, node, config, emit } = this.#parts;
+    const handler = loop.register(node.entity, {
+      onEvent: () => {
+        emit({ kind: 'domains', timePs: loop.nowPs, node: node.entity, domains: this.domains() });
+        loop.schedule(loop.nowPs + config.sampleEveryPs, handler, 0);
+      },
+    });
+    loop.schedule(atPs, handler, 0);
   }
 
   /** dom0 is up: backends, then guests, one after the other, as `xl create` in a boot script. */
@@ -158,7 +181,6 @@ export class XenHost implements Machine {
   }
 
   #boot(made: Guest, guest: XenGuest): void {
-    this.#places.set(made.domid, `${this.#parts.node.name}/${guest.plan.name}`);
     const { mcuAdvance, warpPs } = guest.plan;
     if (mcuAdvance !== undefined) this.machine.scheduler.setParams(made.domid, { mcuAdvance });
     if (warpPs !== undefined) this.machine.scheduler.setParams(made.domid, { warpBack: true, warpValue: warpPs / 1e8 });

@@ -6,6 +6,7 @@
  * - `summary.ts`    the closing lines of a run
  * - `traffic.ts`    what synthetic traffic measured
  * - `port-counters.ts`  the port counters of a run
+ * - `domains.ts`    the account of a host's domains, and `heddle top`
  * - `json.ts`       the objects that `--json` writes
  * - `histogram.ts`  percentiles, and HdrHistogram's `.hgrm` text
  * - `capture.ts`    a packet at a capture point, and its bytes
@@ -15,6 +16,7 @@
 export * from './breakdown.ts';
 export * from './capture.ts';
 export * from './capture-writer.ts';
+export * from './domains.ts';
 export * from './histogram.ts';
 export * from './json.ts';
 export * from './pcap.ts';
