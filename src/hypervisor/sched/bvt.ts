@@ -79,11 +79,11 @@ export class BvtPolicy implements SchedulerPolicy {
     const { nowPs, params } = this.#host;
     const current = this.#host.current(unit.pcpu);
     const currentEvt = current === null ? Number.POSITIVE_INFINITY : evtOf(current, avtOf(current, nowPs));
-    if (current === null || inf.evt <= currentEvt) {
+    if (current === null || (inf.evt <= currentEvt && !params.wakeWaits)) {
       this.#host.raise(unit.pcpu);
       return;
     }
-    const leadPs = Math.floor((inf.evt - currentEvt) / current.domain.params.mcuAdvance) * NS;
+    const leadPs = params.wakeWaits ? 0 : Math.floor((inf.evt - currentEvt) / current.domain.params.mcuAdvance) * NS;
     const endPs = Math.max(nowPs, of(current).startPs + leadPs + params.contextAllowPs);
     if (endPs < cpu.expiresPs) this.#host.shorten(unit.pcpu, endPs);
   }

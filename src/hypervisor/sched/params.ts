@@ -70,6 +70,8 @@ export interface MachineParams {
   readonly pcpusPerRunqueue: number;
   /** bvt: least time between two switches. */
   readonly contextAllowPs: Ps;
+  /** bvt: who wakes up waits until who runs has had its allowance (Xen 1.x, 2003). */
+  readonly wakeWaits: boolean;
 }
 
 export const DEFAULT_MACHINE_PARAMS: MachineParams = {
@@ -81,6 +83,7 @@ export const DEFAULT_MACHINE_PARAMS: MachineParams = {
   tickAccounting: false,
   pcpusPerRunqueue: 16,
   contextAllowPs: 5 * MS,
+  wakeWaits: false,
 };
 
 /** A domain as schedulers see it. */

@@ -64,9 +64,15 @@ export function periodBegin(inf: SedfUnit): Ps {
   return inf.deadlinePs - inf.periodPs;
 }
 
+/**
+ * Units by score. What comes back takes the score that it had off all others', so that scores stay small; the queue keeps one sum of that instead of changing them all.
+ */
 export class ExtraQueue {
   readonly #level: 0 | 1;
   readonly #units: SedfUnit[] = [];
+  /** Scores plus what was taken off before they came. */
+  readonly #keys: number[] = [];
+  #takenOff = 0;
 
   constructor(level: 0 | 1) {
     this.#level = level;
@@ -76,21 +82,26 @@ export class ExtraQueue {
     return this.#units[0] ?? null;
   }
 
-  /** Puts `inf` behind all with the same score or a lower one, and takes `sub` off the others' scores, so that they stay small. */
+  /** Puts `inf` behind all with the same score or a lower one, and takes `sub` off the others'. */
   add(inf: SedfUnit, sub = 0): void {
     const level = this.#level;
     if (inf.isOnExtra[level]) return;
-    for (const other of this.#units) other.scores[level] -= sub;
-    let at = 0;
-    while (at < this.#units.length && (this.#units[at] as SedfUnit).scores[level] <= inf.scores[level]) at++;
+    this.#takenOff = this.#units.length === 0 ? 0 : this.#takenOff + sub;
+    const key = inf.scores[level] + this.#takenOff;
+    let at = this.#units.length;
+    while (at > 0 && (this.#keys[at - 1] as number) > key) at--;
     this.#units.splice(at, 0, inf);
+    this.#keys.splice(at, 0, key);
     inf.isOnExtra[level] = true;
   }
 
   remove(inf: SedfUnit): void {
     const level = this.#level;
     if (!inf.isOnExtra[level]) return;
-    this.#units.splice(this.#units.indexOf(inf), 1);
+    const at = this.#units.indexOf(inf);
+    inf.scores[level] = (this.#keys[at] as number) - this.#takenOff;
+    this.#units.splice(at, 1);
+    this.#keys.splice(at, 1);
     inf.isOnExtra[level] = false;
   }
 }
