@@ -131,9 +131,11 @@ function taken(connection: StoreConnection): StoreMessage[] {
 }
 
 function shown({ type, requestId, txId, payload }: StoreMessage): string {
-  // Generations are counted otherwise, and records weigh otherwise while they wait.
+  // Generations are counted otherwise.
   if (type === XS.directoryPart) return `${type} ${requestId} ${txId} ${JSON.stringify(payload.slice(payload.indexOf('\0')))}`;
-  return `${type} ${requestId} ${txId} ${JSON.stringify(payload.replace(/memory +: +\d+\n/, ''))}`;
+  // A copy in a transaction weighs the transaction's generation as well.
+  const text = /transactions +: +[1-9]/.test(payload) ? payload.replace(/memory +: +\d+\n/, '') : payload;
+  return `${type} ${requestId} ${txId} ${JSON.stringify(text)}`;
 }
 
 /** Random choices, the same for each seed. */
@@ -199,7 +201,20 @@ const TYPES = [
   XS.setPerms,
 ];
 const MANY = [XS.write, XS.write, XS.write, XS.mkdir, XS.rm, XS.setPerms, XS.transactionEnd, XS.watch, XS.directoryPart];
-const RARE = [XS.getDomainPath, XS.isDomainIntroduced, XS.resume, XS.setTarget, XS.resetWatches, XS.control, XS.introduce];
+const RARE = [
+  20,
+  23,
+  99,
+  XS.watchEvent,
+  XS.error,
+  XS.getDomainPath,
+  XS.isDomainIntroduced,
+  XS.resume,
+  XS.setTarget,
+  XS.resetWatches,
+  XS.control,
+  XS.introduce,
+];
 
 async function step(both: Comparison, dice: Dice): Promise<void> {
   if (dice.below(150) === 0) {
@@ -314,7 +329,7 @@ describe.each([
     expect(await compareTrees(both)).toBeGreaterThan(5);
     expect(both.differences).toEqual([]);
     expect(both.requests).toBeGreaterThan(10_000);
-    for (const kind of kinds) expect(both.seen.get(kind), kind).toBeGreaterThan(2);
+    for (const kind of kinds) expect(both.seen.get(kind), kind).toBeGreaterThan(0);
     expect(both.seen.get('success')).toBeGreaterThan(3000);
     expect(both.seen.get('event')).toBeGreaterThan(1500);
   });
