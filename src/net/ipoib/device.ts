@@ -140,6 +140,7 @@ export class IpoibDevice implements NetDevice, SendConnectionEvents {
     this.#isOpen = false;
     this.#rounds.stop();
     for (const neighbour of this.#neighbours.all()) this.#forget(neighbour, true);
+    for (const connection of this.#ending) connection.destroy();
     this.#connections?.close();
     this.#groups.close();
     qp.close();

@@ -61,7 +61,7 @@ export class ReceiveConnections implements CmListener {
 
   /** Connections that stand. */
   get size(): number {
-    return this.#peers.size;
+    return this.#peers.size - this.#draining.size;
   }
 
   /** The packet of a completion: null for one that is none. The buffer is posted again. */
@@ -88,7 +88,7 @@ export class ReceiveConnections implements CmListener {
     this.#agent.unlisten(serviceId(this.#link.qp.qpNum));
     for (const peer of [...this.#peers.values()]) {
       peer.connection.abandon(this.#link.cpu.nowPs);
-      peer.qp.close();
+      if (!this.#draining.has(peer.qp)) peer.qp.close();
     }
     this.#peers.clear();
     for (const qp of this.#draining) qp.close();
@@ -129,7 +129,7 @@ export class ReceiveConnections implements CmListener {
     const { cpu, costs } = this.#link;
     const end = () =>
       cpu.exec(costs.connectionPs, CAUSE, () => {
-        if (this.#peers.get(peer.qp.qpNum) !== peer) return;
+        if (this.#peers.get(peer.qp.qpNum) !== peer || this.#draining.has(peer.qp)) return;
         peer.connection.sendDrep(cpu.nowPs);
         this.#drain(peer);
       });
