@@ -39,6 +39,7 @@ export class XenLab {
   readonly toolstack: Toolstack;
   /** What backends and frontends saw, in order. */
   readonly log: string[] = [];
+  #clockPs: Ps = 0;
 
   constructor(options: XenLabOptions = {}) {
     const { era = 'xen-4.17', scheduler, pcpus = 2, seed = 1 } = options;
@@ -65,9 +66,10 @@ export class XenLab {
     return createXenbus(kernel, new RingTransport(kernel, start.storePfn, start.storePort));
   }
 
-  /** Runs the simulation for `ps`. */
+  /** Runs the simulation for `ps`, whether or not anything happens. */
   run(ps: Ps): void {
-    this.loop.runUntil(this.loop.nowPs + ps);
+    this.#clockPs = Math.max(this.#clockPs, this.loop.nowPs) + ps;
+    this.loop.runUntil(this.#clockPs);
   }
 
   /** Begins an operation and runs until it is done, at most 100 s; what it was done with. */
@@ -114,7 +116,8 @@ export class XenLab {
             this.log.push(`${name}: connects`);
             device.publish({ 'event-channel': 7, 'tx-ring-ref': 8, 'rx-ring-ref': 9 }, connected);
           }
-          if (side === 'back' && state === connected) device.setState(connected);
+          if (side === 'back' && state === connected)
+            this.#afterHotplug(bus, device.path, type, () => device.setState(connected));
           if (state === closing || state === closed) {
             this.log.push(`${name}: other end ${state === closing ? 'closing' : 'closed'}`);
             device.setState(closed);
@@ -123,6 +126,22 @@ export class XenLab {
         removed: () => this.log.push(`${name}: gone`),
       };
     });
+  }
+
+  /** As netback does: connected only when the hotplug script has been through, since libxl waits to see InitWait. */
+  #afterHotplug(bus: Xenbus, path: string, type: string, connect: () => void): void {
+    if (type !== 'vif') {
+      connect();
+      return;
+    }
+    const status = `${path}/hotplug-status`;
+    const unwatch = bus.store.watch(status, () =>
+      bus.store.read(status, (reply) => {
+        if (!reply.ok || reply.value !== 'connected') return;
+        unwatch();
+        connect();
+      }),
+    );
   }
 
   /** A node's value; undefined if there is none. */

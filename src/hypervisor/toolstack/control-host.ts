@@ -95,6 +95,8 @@ interface Sysctl {
 
 function physinfo({ host, call, at }: Sysctl): number {
   const S = XEN_SYSCTL_PHYSINFO;
+  // What the caller left on its stack must not come back as capabilities.
+  call.bytes.fill(0, at, at + S.size);
   const grants = host.grantVersions.includes(2) ? XEN_SYSCTL_PHYSCAP_gnttab_v2 : 0;
   call.set(S, 'threads_per_core', 1, at);
   call.set(S, 'cores_per_socket', host.pcpus, at);

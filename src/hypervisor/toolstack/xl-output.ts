@@ -191,21 +191,24 @@ function topFields(domain: DomainView, host: HostView, usedPs: Ps | null, elapse
     share(domain.pages),
     String(domain.maxPages * KIB_PER_PAGE),
     share(domain.maxPages),
-    String(onlineVcpus(domain)),
+    String(domain.vcpus.length),
     String(domain.vifs.length),
-    // As the guest sees it: what its backend received, it sent.
-    String(Math.floor(sum((vif) => vif.rxBytes) / 1024)),
+    // As the interface in dom0 has it, and xentop with it: sent is what the guest received.
     String(Math.floor(sum((vif) => vif.txBytes) / 1024)),
+    String(Math.floor(sum((vif) => vif.rxBytes) / 1024)),
     '0',
     ...Array<string>(5).fill('0'),
     '0',
   ];
 }
 
+const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
 /** One round of `xentop -b` at virtual time `atPs`; `before` is the sample of the round before, null in the first. */
 export function xentopRound(host: HostView, atPs: Ps, before: TopSample | null): string {
   const header = TOP_COLUMNS.map(([name, width]) => right(name, width)).join(' ');
-  const rows = host.domains().map((domain) => {
+  const byName = [...host.domains()].sort((a, b) => compareText(a.name.toLowerCase(), b.name.toLowerCase()));
+  const rows = byName.map((domain) => {
     const last = before?.runPs.get(domain.domid);
     const used = last === undefined ? null : domainFlags(domain).runPs - last;
     const fields = topFields(domain, host, used, before === null ? 0 : atPs - before.atPs);

@@ -155,7 +155,8 @@ int xendevicemodel_close(void *model) { return release(model); }
 /* ---- files ---- */
 
 static const char *const redirected[] = {
-    "/var/lib/xen", "/var/run/xen", "/run/xen", "/sys/bus/xen-backend", "/proc/net/dev", "/etc/xen/xl.conf",
+    "/var/lib/xen", "/var/run/xen", "/run/xen", "/sys/bus/xen-backend", "/sys/class/net",
+    "/proc/net/dev", "/etc/xen/xl.conf",
 };
 
 /* The path to use instead of `path`; `buffer` holds it if it is another. */
