@@ -105,6 +105,8 @@ export class IbChannel implements CmProxyClient {
     this.#events = new EventProducer(parts.events);
     this.#timers = new Timers(objects.hca.loop, objects.hca.entity);
     this.#costPs = kernel.era.costs.ibChannelPs;
+    // Somebody answers for the adapter from now on, also where no guest listens.
+    cmProxyOf(objects.hca);
     objects.events = {
       completion: (cq, atPs) => this.#onInterrupt(atPs, () => this.#completion(cq)),
       async: (event) => this.#onInterrupt(event.atPs, () => this.#async(event)),

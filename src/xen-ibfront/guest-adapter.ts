@@ -87,7 +87,6 @@ export class GuestAdapter implements Adapter {
     this.#parts.listeners.delete(this);
   }
 
-  /** Queue pairs, for whom an asynchronous event is. */
   owns(element: object | null): boolean {
     return element === null || this.#queues.has(element);
   }
@@ -296,7 +295,7 @@ export class GuestAdapter implements Adapter {
     return port;
   }
 
-  /** The backend is told by the guest's kernel; nobody waits. */
+  /** A command of the guest's kernel for which nobody waits. */
   serviceChanged(serviceId: bigint, isListening: boolean): void {
     const command = isListening ? 'listen' : 'unlisten';
     this.#send(encodeRequest(command, { serviceId }), () => undefined);
@@ -389,7 +388,6 @@ export class GuestAdapter implements Adapter {
     });
   }
 
-  /** A command of the guest's kernel for which nobody waits. */
   #send(bytes: Uint8Array, answered: () => void): void {
     const { channel } = this.#parts;
     setSlotId(bytes, channel.newId());
