@@ -223,17 +223,22 @@ export class QemuLab {
   pump(): void {
     if (this.#isPumping) return;
     this.#isPumping = true;
-    this.loop.runUntil(this.loop.nowPs + 1000 * US);
-    this.#isPumping = false;
+    try {
+      this.loop.runUntil(this.loop.nowPs + 1000 * US);
+    } finally {
+      this.#isPumping = false;
+    }
   }
 
   /** Waits until `isDone`, at most 20 s. */
   async until(what: string, isDone: () => boolean): Promise<void> {
-    for (let turns = 0; !isDone(); turns++) {
+    for (let turns = 0; ; turns++) {
+      // A turn in any case: events that QEMU has sent wait in their socket.
+      await new Promise((resolve) => (turns === 0 ? setImmediate(resolve) : setTimeout(resolve, 5)));
+      this.pump();
+      if (isDone()) return;
       if (turns > 4000) throw new Error(`waited in vain for ${what}; QEMU said: ${this.log}`);
       if (this.#qemu !== null && this.#qemu.exitCode !== null) throw new Error(`QEMU ended: ${this.log}`);
-      this.pump();
-      await new Promise((resolve) => setTimeout(resolve, 5));
     }
   }
 
