@@ -164,6 +164,17 @@ describe('a connected device', () => {
   });
 });
 
+it('what waited for a connection goes as far as the ring has room', () => {
+  const { wire, a, b, send } = connected({ device: { mode: 'connected', sendRing: 2 } });
+  at(a, START, () => {
+    for (let i = 0; i < 3; i++) expect(send(a, b, i)).toBe(true);
+  });
+  at(a, START + MS, () => void send(a, b, 3));
+  wire.run();
+  expect(numbers(b)).toEqual([0, 1, 3]);
+  expect(a.device.counters).toMatchObject({ txPackets: 3, txDropped: 1 });
+});
+
 describe('the end of a connection', () => {
   it('a device that closes tells its peers, and a new one is connected to anew', () => {
     const { wire, a, b, send } = connected();

@@ -186,6 +186,7 @@ export class IpoibDevice implements NetDevice, SendConnectionEvents {
     if (ah === null) this.#neighbours.hold(neighbour, packet);
     else if (connection === null || isArp) this.#sendDatagram(packet, ah, neighbour.qpn);
     else if (!connection.isUp) this.#neighbours.hold(neighbour, packet);
+    else if (this.#link.tx.free === 0) this.counters.txDropped++;
     else if (connection.send(packet)) this.#count(packet);
     else this.#tooLong(packet, connection.mtu);
   }
