@@ -54,6 +54,10 @@ import {
   type WorkCompletion,
 } from '../../src/hca/index.ts';
 import { EventLoop } from '../../src/sim/index.ts';
+import { functionConfigs } from './functions.ts';
+import { done, ok } from './results.ts';
+
+export { done, ok };
 
 /** A packet on the wire, as a test's filter sees it. */
 export interface Passing {
@@ -152,6 +156,7 @@ export class TestWire {
       smSl: 0,
       subnetTimeout: 18,
     }));
+    const identity = { nodeName: `n${index}`, deviceName: 'mlx4_0', index: 0, nodeGuid: BigInt(index + 1) };
     const hca = new Hca({
       loop: this.loop,
       entity: index,
@@ -159,20 +164,7 @@ export class TestWire {
       outbox,
       pool: this.pool,
       arena: index,
-      config: {
-        nodeName: `n${index}`,
-        deviceName: 'mlx4_0',
-        index: 0,
-        nodeGuid: BigInt(index + 1),
-        profile,
-        ports,
-        seed: 1,
-        functions: Array.from({ length: options.functions ?? 0 }, (_, f) => ({
-          deviceName: `mlx4_${f + 1}`,
-          nodeGuid: BigInt(0x100 * (index + 1) + f),
-          portGuids: ports.map((_port, p) => BigInt(0x20000 + index * 0x1000 + f * 16 + p)),
-        })),
-      },
+      config: { ...identity, profile, ports, seed: 1, functions: functionConfigs(index, this.ports, options.functions ?? 0) },
       ...(options.trace === undefined ? {} : { trace: options.trace }),
     });
     const events: AsyncEvent[] = [];
@@ -303,16 +295,6 @@ export interface TestQp {
   readonly qp: QpContext;
   readonly cq: CqContext;
   readonly host: Host;
-}
-
-/** What a call made; throws if it was refused. */
-export function ok<T>(result: T | number): T {
-  if (typeof result === 'number') throw new Error(`refused with errno ${result}`);
-  return result;
-}
-
-export function done(errno: number): void {
-  if (errno !== 0) throw new Error(`refused with errno ${errno}`);
 }
 
 /** A queue pair in INIT with a completion queue of its own. */
