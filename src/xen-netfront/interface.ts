@@ -154,6 +154,7 @@ export class NetfrontInterface implements NetfrontDevice {
   /** Reads what the backend can, makes the queues, and tells. */
   #connect(device: XenbusDevice): void {
     this.#isConnecting = true;
+    this.broken = null;
     device.readOther(BACKEND_KEYS, (backend) => {
       device.readOwn(['mac', 'mtu'], (own) => {
         this.#isConnecting = false;
