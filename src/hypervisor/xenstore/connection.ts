@@ -6,9 +6,13 @@ import type { KnownDomain } from './known-domains.ts';
 import type { Asker } from './node.ts';
 import { homeOf } from './paths.ts';
 import type { Transaction } from './transaction.ts';
+import type { WatchIndex } from './watch-index.ts';
 import type { StoreMessage } from './wire.ts';
 
 export interface Watch {
+  readonly connection: StoreConnection;
+  /** Counts all watches that were ever set. */
+  readonly serial: number;
   /** Absolute, or the name of a special event. */
   readonly path: string;
   readonly token: string;
@@ -54,15 +58,17 @@ export class StoreConnection implements Asker {
   target: StoreConnection | null = null;
   readonly transactions = new Map<number, Transaction>();
   nextTransactionId = 1;
-  watches: Watch[] = [];
+  readonly watches: Watch[] = [];
   /** It broke the protocol: nothing of it is read, nothing is sent to it. */
   isIgnored = false;
   /** Told when messages wait that did not before. */
   onOutput: (() => void) | null = null;
+  readonly #index: WatchIndex;
   #queue: Queued[] = [];
 
-  constructor(domain: KnownDomain | null) {
+  constructor(domain: KnownDomain | null, index: WatchIndex) {
     this.domain = domain;
+    this.#index = index;
     this.domid = domain?.domid ?? 0;
     this.isPrivileged = this.domid === 0;
     this.home = homeOf(this.domid);
@@ -95,12 +101,22 @@ export class StoreConnection implements Asker {
     this.#push({ message: { type: XS.watchEvent, requestId: 0, txId: 0, payload }, request });
   }
 
+  addWatch(path: string, token: string, relativeTo: string | null): Watch {
+    const watch = { connection: this, serial: this.#index.nextSerial(), path, token, relativeTo };
+    this.watches.push(watch);
+    this.#index.add(watch);
+    this.#countWatch(watch, 1);
+    return watch;
+  }
+
+  dropWatch(watch: Watch): void {
+    this.watches.splice(this.watches.indexOf(watch), 1);
+    this.#index.remove(watch);
+    this.#countWatch(watch, -1);
+  }
+
   dropWatches(): void {
-    if (this.domain !== null) {
-      this.domain.watches = 0;
-      for (const { path, token } of this.watches) this.domain.memory -= path.length + token.length;
-    }
-    this.watches = [];
+    for (const watch of [...this.watches]) this.dropWatch(watch);
   }
 
   dropTransactions(): void {
@@ -118,6 +134,12 @@ export class StoreConnection implements Asker {
     this.dropWatches();
     this.dropTransactions();
     this.dropOutput();
+  }
+
+  #countWatch({ path, token }: Watch, sign: 1 | -1): void {
+    if (this.domain === null) return;
+    this.domain.watches += sign;
+    this.domain.memory += sign * (path.length + token.length);
   }
 
   #push(queued: Queued): void {

@@ -15,7 +15,8 @@ export const introduceDomain: RequestHandler = (parts, request) => {
   if (port === 0) return 'EINVAL';
   const known = parts.domains.introduced(domid);
   const earlier = parts.domains.get(domid);
-  const connection = known?.connection ?? new StoreConnection(earlier ?? parts.domains.add(domid, parts.table.generation));
+  const connection =
+    known?.connection ?? new StoreConnection(earlier ?? parts.domains.add(domid, parts.table.generation), parts.watching.index);
   const error = parts.host.introduce(connection, parseInteger(strings[1]) >>> 0, port, known === undefined);
   if (known === undefined) {
     if (error !== null) {

@@ -29,11 +29,6 @@ export function childOf(path: string, name: string): string {
   return path === '/' ? `/${name}` : `${path}/${name}`;
 }
 
-/** Whether `path` is `root` or below it. */
-export function isWithin(path: string, root: string): boolean {
-  return root === '/' || (path.startsWith(root) && (path.length === root.length || path[root.length] === '/'));
-}
-
 /** atoi: digits after blanks and a sign, 0 for none; into 32 bits, signed. */
 export function parseInteger(text: string): number {
   const digits = /^[\t-\r ]*([+-]?\d+)/.exec(text)?.[1];

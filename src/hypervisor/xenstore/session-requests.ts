@@ -1,7 +1,6 @@
 /**
  * Requests on a client's own session: watches and transactions.
  */
-import type { Watch } from './connection.ts';
 import type { RequestHandler, StoreParts } from './request.ts';
 import { Transaction } from './transaction.ts';
 
@@ -17,15 +16,10 @@ export const addWatch: RequestHandler = ({ quotas, watching }, request) => {
     if (domain.watches > quotas.watches) return 'E2BIG';
     if (domain.memory + path.length + token.length >= quotas.memoryBytes) return 'ENOMEM';
   }
-  if (domain !== null) {
-    domain.watches++;
-    domain.memory += path.length + token.length;
-  }
-  const watch: Watch = { path, token, relativeTo: path === name ? null : connection.home };
-  connection.watches.push(watch);
+  const watch = connection.addWatch(path, token, path === name ? null : connection.home);
   request.acknowledge();
   // Fires at once, so that a client need not ask as well.
-  watching.send(connection, watch, path, null);
+  watching.send(watch, path, null);
   return null;
 };
 
@@ -33,13 +27,9 @@ export const removeWatch: RequestHandler = (_parts, request) => {
   const { strings, connection } = request;
   if (strings.length !== 2) return 'EINVAL';
   const path = request.absolute(strings[0]);
-  const at = connection.watches.findIndex((watch) => watch.path === path && watch.token === strings[1]);
-  if (at < 0) return 'ENOENT';
-  connection.watches.splice(at, 1);
-  if (connection.domain !== null) {
-    connection.domain.memory -= path.length + strings[1].length;
-    if (connection.domain.watches > 0) connection.domain.watches--;
-  }
+  const watch = connection.watches.find((one) => one.path === path && one.token === strings[1]);
+  if (watch === undefined) return 'ENOENT';
+  connection.dropWatch(watch);
   return request.acknowledge();
 };
 

@@ -82,7 +82,7 @@ export class XenStore {
       ['@introduceDomain', dom0Only],
       ['@releaseDomain', dom0Only],
     ]);
-    const watching = new Watching(connections, table, limits);
+    const watching = new Watching(table, limits);
     this.#parts = { host, table, domains, quotas: limits, connections, watching, special };
     domains.add(0, 0);
     const seed = (path: string, children: string[]) =>
@@ -90,7 +90,7 @@ export class XenStore {
     seed('/', ['tool']);
     seed('/tool', ['xenstored']);
     seed('/tool/xenstored', []);
-    connect(this.#parts, new StoreConnection(domains.get(0) ?? null));
+    connect(this.#parts, new StoreConnection(domains.get(0) ?? null, watching.index));
   }
 
   /** All nodes by path, at this moment: kept as they are whatever happens after. */
@@ -110,7 +110,7 @@ export class XenStore {
 
   /** A new client of dom0's user space, with dom0's rights. */
   connect(): StoreConnection {
-    const connection = new StoreConnection(null);
+    const connection = new StoreConnection(null, this.#parts.watching.index);
     this.#parts.connections.add(connection);
     return connection;
   }

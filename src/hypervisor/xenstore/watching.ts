@@ -4,8 +4,9 @@
 import type { AnsweredRequest, StoreConnection, Watch } from './connection.ts';
 import { ACCESS_READ, accessOf, type Permission, type StoreNode } from './node.ts';
 import type { NodeTable } from './node-table.ts';
-import { isWithin, parentOf } from './paths.ts';
+import { parentOf } from './paths.ts';
 import type { StoreQuotas } from './quotas.ts';
+import { WatchIndex } from './watch-index.ts';
 
 /** A change that watches may be set for. */
 export interface Change {
@@ -21,36 +22,31 @@ export interface Change {
 }
 
 export class Watching {
-  readonly #connections: ReadonlySet<StoreConnection>;
+  readonly index = new WatchIndex();
   readonly #table: NodeTable;
   readonly #quotas: StoreQuotas;
 
-  constructor(connections: ReadonlySet<StoreConnection>, table: NodeTable, quotas: StoreQuotas) {
-    this.#connections = connections;
+  constructor(table: NodeTable, quotas: StoreQuotas) {
     this.#table = table;
     this.#quotas = quotas;
   }
 
   fire(change: Change): void {
-    for (const connection of this.#connections) {
-      if (connection.watches.length === 0) continue;
-      const fits = ({ path }: Watch) => (change.isExact ? path === change.path : isWithin(change.path, path));
-      const watches = connection.watches.filter(fits);
-      if (watches.length === 0 || !this.#mayKnow(connection, change)) continue;
-      for (const watch of watches) this.send(connection, watch, change.path, change.request);
+    const { path, isExact, request } = change;
+    for (const watch of isExact ? this.index.at(path) : this.index.above(path)) {
+      if (this.#mayKnow(watch.connection, change)) this.send(watch, path, request);
     }
   }
 
   /** `@introduceDomain` and `@releaseDomain`, to those whom `permissions` let read. */
   fireSpecial(name: string, permissions: readonly Permission[]): void {
-    for (const connection of this.#connections) {
-      if ((accessOf(connection, permissions) & ACCESS_READ) === 0) continue;
-      for (const watch of connection.watches) if (watch.path === name) this.send(connection, watch, name, null);
+    for (const watch of this.index.at(name)) {
+      if ((accessOf(watch.connection, permissions) & ACCESS_READ) !== 0) this.send(watch, name, null);
     }
   }
 
-  send(connection: StoreConnection, watch: Watch, path: string, request: AnsweredRequest | null): void {
-    connection.queueEvent(shownPath(watch, path), watch.token, request, this.#quotas.memoryBytes);
+  send(watch: Watch, path: string, request: AnsweredRequest | null): void {
+    watch.connection.queueEvent(shownPath(watch, path), watch.token, request, this.#quotas.memoryBytes);
   }
 
   /** The node itself or the one above must be readable, or have been. */
