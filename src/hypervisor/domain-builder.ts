@@ -2,7 +2,7 @@
  * Builds a domain as a domain builder and an early kernel leave it: pages for start info, xenstore, console and argument structures, the first grants, event channels
  * of the era's kind, and the kernel. Nothing of this costs time.
  */
-import { RandomStream } from '../sim/index.ts';
+import { type Ps, RandomStream } from '../sim/index.ts';
 import { EVTCHN_FIFO_NR_CHANNELS } from './abi/event.ts';
 import { GNTTAB_RESERVED_CONSOLE, GNTTAB_RESERVED_XENSTORE, GTF_permit_access } from './abi/grant.ts';
 import { SIF_INITDOMAIN, SIF_PRIVILEGED, START_INFO, VCPU_INFO, XEN_LEGACY_MAX_VCPUS } from './abi/guest.ts';
@@ -58,6 +58,8 @@ export interface BuildContext {
   lookup(domid: number): Domain | undefined;
   makeVcpu(domid: number, id: number): Vcpu;
   makeXenbus(domain: Domain): Xenbus;
+  /** Its kernel faults. */
+  crash(domain: Domain): void;
 }
 
 /** Page frame numbers above the domain's reservation. */
@@ -105,8 +107,19 @@ export function buildDomain(context: BuildContext, options: BuildOptions): Domai
   const { name, privileged } = options;
   const account = new DomainAccount();
   const domain = new Domain({ domid, name, privileged, account, memory, grants, events, sharedInfo, vcpus });
+  events.onPending = (port, atPs) => wakePollers(domain, port, atPs);
   bootKernel(context, domain, options, places);
   return domain;
+}
+
+/** vCPUs in SCHEDOP_poll wake for their ports, masked or not. */
+function wakePollers({ pollers, vcpus }: Domain, port: number, atPs: Ps): void {
+  if (pollers.size === 0) return;
+  for (const [vcpu, ports] of pollers) {
+    if (!ports.includes(port)) continue;
+    pollers.delete(vcpu);
+    vcpus[vcpu]?.kick(atPs);
+  }
 }
 
 function bootKernel(context: BuildContext, domain: Domain, options: BuildOptions, places: Windows): void {
@@ -120,7 +133,7 @@ function bootKernel(context: BuildContext, domain: Domain, options: BuildOptions
   registerVcpuInfos(domain, pages, frame);
   const guestGrants = new GuestGrants(memory, grants, places.grantTable, places.grantStatus);
   const fifo = context.era.fifoEvents ? startFifo(domain, pages, frame) : null;
-  const guestEvents = new GuestEvents(domain, places.sharedInfo, fifo);
+  const guestEvents = new GuestEvents(domain, places.sharedInfo, fifo, () => context.crash(domain));
   domain.start = {
     startInfoPfn,
     sharedInfoPfn: places.sharedInfo,
@@ -144,7 +157,10 @@ function bootKernel(context: BuildContext, domain: Domain, options: BuildOptions
   const xen = new HypercallXen({ domain, door, grants: guestGrants, events: guestEvents, argumentPfn, mapPfns, addEventPage });
   const random = new RandomStream(context.seed, `${context.machineName}/${domain.name}`);
   domain.kernel = new DomainKernel({ domain, era: context.era, xen, random, pages, makeXenbus: context.makeXenbus });
-  for (const vcpu of vcpus) vcpu.onUpcall = () => guestEvents.upcall(vcpu);
+  for (const vcpu of vcpus) {
+    vcpu.onUpcall = () => guestEvents.upcall(vcpu);
+    vcpu.onRunning = () => domain.writeRunstate(vcpu);
+  }
   writeStartInfo(domain, domain.start, options, frame);
 }
 

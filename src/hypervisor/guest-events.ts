@@ -12,6 +12,7 @@ import {
 } from './abi/event.ts';
 import { SHARED_INFO, VCPU_INFO } from './abi/guest.ts';
 import type { Domain } from './domain.ts';
+import type { Frame } from './machine-memory.ts';
 import { PAGE_SIZE } from './memory-view.ts';
 import type { Vcpu } from './vcpu.ts';
 
@@ -35,6 +36,7 @@ export class GuestEvents {
   /** Address of shared info. */
   readonly #sharedInfo: number;
   readonly #fifo: FifoPages | null;
+  readonly #crash: () => void;
   readonly #handlers: ((() => void) | null)[] = [];
   /** vCPU of each port; 0 unless bound to another. */
   readonly #portVcpu: number[] = [];
@@ -44,7 +46,9 @@ export class GuestEvents {
   readonly #heads: number[];
   #found: number[] = [];
 
-  constructor(domain: Domain, sharedInfoPfn: number, fifo: FifoPages | null) {
+  /** `crash` ends the domain as a fault in its kernel does. */
+  constructor(domain: Domain, sharedInfoPfn: number, fifo: FifoPages | null, crash: () => void) {
+    this.#crash = crash;
     this.#domain = domain;
     this.#sharedInfo = sharedInfoPfn * PAGE_SIZE;
     this.#fifo = fifo;
@@ -128,18 +132,28 @@ export class GuestEvents {
   /** Runs as an item of `vcpu`, its cost charged already. */
   upcall(vcpu: Vcpu): void {
     const { events, account } = this.#domain;
-    this.#domain.writeRunstate(vcpu);
     const place = events.infos.place(vcpu.id);
     if (place === null || !events.infos.isPending(vcpu.id) || events.infos.isMasked(vcpu.id)) return;
     account.upcalls++;
     const found = this.#found;
     found.length = 0;
     place.frame.bytes[place.offset + VCPU_INFO.at.evtchn_upcall_pending] = 0;
-    if (this.#fifo === null || !events.isFifo)
-      this.#scanBits(vcpu.id, place.frame.words, (place.offset + VCPU_INFO.at.evtchn_pending_sel) >>> 2);
-    else this.#scanQueues(vcpu.id, this.#fifo);
+    if (!this.#scan(vcpu.id, place)) return;
     account.eventsReceived += found.length;
     this.#dispatch(vcpu);
+  }
+
+  /** Finds the pending ports; false if the kernel has taken its own pages away: then it crashes. */
+  #scan(vcpu: number, place: { readonly frame: Frame; readonly offset: number }): boolean {
+    try {
+      if (this.#fifo !== null && this.#domain.events.isFifo) this.#scanQueues(vcpu, this.#fifo);
+      else this.#scanBits(vcpu, place.frame.words, (place.offset + VCPU_INFO.at.evtchn_pending_sel) >>> 2);
+      return true;
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      this.#crash();
+      return false;
+    }
   }
 
   /** The first handler runs now, the others as items of their own, each at the time when those before it are done. */

@@ -3,7 +3,7 @@
  */
 import { type EventHandler, type EventLoop, InvariantError, type Ps } from '../sim/index.ts';
 import { VIRQ_CON_RING, VIRQ_DOM_EXC, VIRQ_TIMER } from './abi/event.ts';
-import { DOMID_FIRST_RESERVED, SHUTDOWN_watchdog } from './abi/guest.ts';
+import { DOMID_FIRST_RESERVED, SHUTDOWN_crash, SHUTDOWN_watchdog } from './abi/guest.ts';
 import { HypervisorConsole } from './console.ts';
 import { HypercallDoor } from './door.ts';
 import type { Domain } from './domain.ts';
@@ -152,6 +152,7 @@ export class XenMachine implements HypercallHost, EventHandler {
       lookup: (id: number) => this.#domains.get(id),
       makeVcpu: (id: number, vcpu: number) => this.#makeVcpu(id, vcpu),
       makeXenbus: (of: Domain) => this.#makeXenbus(of),
+      crash: (of: Domain) => this.shutdown(of, SHUTDOWN_crash),
     };
     const domain = buildDomain(context, { ...options, domid, privileged, commandLine, maxPages });
     this.#domains.set(domid, domain);

@@ -56,6 +56,8 @@ export class Vcpu extends ProgramProcessor implements KernelCpu, UnitRunner {
   onUpcall: () => void = () => undefined;
   /** Called when the vCPU blocks. */
   onIdle: (() => void) | null = null;
+  /** Called when it has got a pCPU, before anything of it runs: its runstate has changed. */
+  onRunning: (() => void) | null = null;
 
   readonly #host: HostScheduler;
   readonly #costs: VcpuCosts;
@@ -202,6 +204,7 @@ export class Vcpu extends ProgramProcessor implements KernelCpu, UnitRunner {
       this.#onMark?.('wait for vCPU', this.loop.nowPs);
     }
     this.#account.arrive(switchPs, coldPs);
+    this.onRunning?.();
     this.#begin();
   }
 

@@ -9,6 +9,7 @@ import {
   GNTMAP_device_map,
   GNTMAP_host_map,
   HYPERCALL,
+  PAGE_OWN,
   XenMachine,
 } from '../../src/hypervisor/index.ts';
 import type { Vcpu } from '../../src/hypervisor/vcpu.ts';
@@ -86,7 +87,18 @@ export function checkMachine({ memory, domains }: XenMachine): void {
       expect(granter?.grants.user(ref)).toBe(domain.domid);
       expect(maptrack.flags(handle) & (GNTMAP_host_map | GNTMAP_device_map)).not.toBe(0);
       expect(granter?.grants.activeFrame(ref).pins).toBeGreaterThan(0);
+      expect(granter?.grants.activeFrame(ref).owner, "a mapping of another's page").toBe(granter?.domid);
     }
+    checkOwnPages(domain);
   }
   expect(pages, 'pages counted').toBe(memory.totalPages);
+}
+
+/** Behind the numbers of its reservation a domain has its own pages, each behind one number. */
+function checkOwnPages({ domid, memory }: Domain): void {
+  for (let pfn = 0; pfn < memory.maxPages + 1; pfn++) {
+    if (memory.kindOf(pfn) !== PAGE_OWN) continue;
+    const frame = memory.frameAt(pfn);
+    if (frame?.owner !== domid || frame.pfn !== pfn) expect.fail(`page ${pfn} of domain ${domid} is not its own`);
+  }
 }
