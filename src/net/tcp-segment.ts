@@ -135,7 +135,8 @@ export function maxSackBlocks(hasTimestamp: boolean): number {
 export function headerBytesOf(header: SegmentHeader): number {
   let bytes = 0;
   if (header.mss !== undefined) bytes += 4;
-  if (header.sackPermitted === true) bytes += 4;
+  // Beside timestamps it takes the place of their padding.
+  if (header.sackPermitted === true && header.timestamp === undefined) bytes += 4;
   if (header.timestamp !== undefined) bytes += TIMESTAMP_OPTION_BYTES;
   if (header.windowScale !== undefined) bytes += 4;
   const { sacks } = header;
@@ -162,10 +163,11 @@ function writeOptions(bytes: Uint8Array, from: number, header: SegmentHeader): n
     for (const value of values) bytes[at++] = value;
   };
   if (header.mss !== undefined) put(OPTION_MSS, 4, header.mss >>> 8, header.mss);
-  if (header.sackPermitted === true) put(OPTION_NOP, OPTION_NOP, OPTION_SACK_PERMITTED, 2);
+  const joined = header.sackPermitted === true && header.timestamp !== undefined;
+  if (header.sackPermitted === true && !joined) put(OPTION_NOP, OPTION_NOP, OPTION_SACK_PERMITTED, 2);
   if (header.timestamp !== undefined) {
-    bytes[at] = OPTION_NOP;
-    bytes[at + 1] = OPTION_NOP;
+    bytes[at] = joined ? OPTION_SACK_PERMITTED : OPTION_NOP;
+    bytes[at + 1] = joined ? 2 : OPTION_NOP;
     bytes[at + 2] = OPTION_TIMESTAMP;
     bytes[at + 3] = 10;
     writeU32(bytes, at + 4, header.timestamp);
