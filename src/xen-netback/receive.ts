@@ -136,6 +136,8 @@ export class RxEngine {
 
   /** The guest's event: there may be buffers. */
   wake(): void {
+    if (!this.#isOpen) return;
+    if (this.#isStalled && this.#hasRoom(1)) this.#noteProgress();
     if (this.#head < this.#queue.length) this.#start();
   }
 

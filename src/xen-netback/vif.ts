@@ -29,7 +29,7 @@ import { type FrontendKeys, keyNames, parseFrontendKeys } from './frontend-keys.
 import { HashControlServer, HashRules } from './hash-control.ts';
 import { NetbackQueue } from './queue.ts';
 
-const CONFIG_KEYS = ['handle', 'mac', 'bridge', 'script', 'rate', 'ip', 'mtu', 'vifname', 'gatewaydev', 'type'];
+const CONFIG_KEYS = ['handle', 'mac', 'bridge', 'script', 'rate', 'ip', 'mtu', 'vifname', 'gatewaydev', 'type', 'hotplug-status'];
 /** What every vif is called on the link: nobody talks to it. */
 const VIF_ADDRESS = Uint8Array.of(0xfe, 0xff, 0xff, 0xff, 0xff, 0xff);
 /** Multicast addresses that a guest may have let through (XEN_NETBK_MCAST_MAX). */
@@ -61,6 +61,8 @@ export class VifInterface implements Vif, XenbusDriverInstance {
   #rules = new HashRules();
   #isConnecting = false;
   #isGone = false;
+  /** The toolstack runs a hotplug script, and wants to see InitWait until that is through; ends the watch for it. */
+  #unwatchScript: (() => void) | null = null;
   #stalledQueues = 0;
   #largest = 1514;
   #filtersMulticast = false;
@@ -94,6 +96,7 @@ export class VifInterface implements Vif, XenbusDriverInstance {
         }
         return;
       case XENBUS_STATE.connected:
+        if (this.#unwatchScript !== null) return;
         if (this.#queues.length === 0 && !this.#isConnecting && this.fatal === null) this.#connect();
         return;
       case XENBUS_STATE.closing:
@@ -110,6 +113,7 @@ export class VifInterface implements Vif, XenbusDriverInstance {
   removed(): void {
     if (this.#isGone) return;
     this.#isGone = true;
+    this.#unwatchScript?.();
     this.#disconnect();
     if (this.#config !== null) this.#options.onVifGone?.(this);
   }
@@ -157,10 +161,25 @@ export class VifInterface implements Vif, XenbusDriverInstance {
     const mtu = Number(config.mtu ?? 1500);
     if (mtu >= 68 && mtu <= 65_521) this.mtu = mtu;
     this.#options.onVif(this, config);
-    const published = { ...features(this.#kernel), 'hotplug-status': 'connected' };
+    const hasScript = config['hotplug-status'] === '';
+    if (hasScript) this.#awaitScript();
+    const published = { ...features(this.#kernel), ...(hasScript ? {} : { 'hotplug-status': 'connected' }) };
     this.#device.publish(published, XENBUS_STATE.initWait, () => {
       if (!this.#isGone) this.otherEndChanged(this.#device.otherEndState);
     });
+  }
+
+  #awaitScript(): void {
+    const { store } = this.#kernel.xenbus;
+    const path = `${this.#device.path}/hotplug-status`;
+    this.#unwatchScript = store.watch(path, () =>
+      store.read(path, (reply) => {
+        if (this.#unwatchScript === null || !reply.ok || reply.value !== 'connected') return;
+        this.#unwatchScript();
+        this.#unwatchScript = null;
+        if (!this.#isGone) this.otherEndChanged(this.#device.otherEndState);
+      }),
+    );
   }
 
   #connect(): void {
