@@ -148,3 +148,18 @@ describe('the rate limit', () => {
     expect(waits[1]!.filter((ms) => ms > 1.0001).length / waits[1]!.length).toBeLessThan(0.05);
   });
 });
+
+describe('idle pCPUs', () => {
+  it('take two units that wake at the same moment on one of them', () => {
+    const rig = new Rig({ pcpus: 2 });
+    // The first and the third belong to the same pCPU.
+    const [a, , c] = [1, 2, 3].map((domid) => rig.vcpu(domid));
+    expect(a!.unit.pcpu).toBe(c!.unit.pcpu);
+    rig.at(MS, () => {
+      a!.hog(true);
+      c!.hog(true);
+    });
+    rig.run(2 * MS);
+    expect(new Set(rig.host.running)).toEqual(new Set([a!.unit, c!.unit]));
+  });
+});

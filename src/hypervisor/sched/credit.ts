@@ -124,6 +124,8 @@ export class CreditPolicy implements SchedulerPolicy {
     }
     const next = this.#takeNext(id, cpu);
     this.#setIdle(id, next === null);
+    // Who gives way is offered to pCPUs that idle; Xen leaves it to its queue until a tick.
+    if (current !== null && of(current).isQueued && this.#idleCount > 0) this.#tickleIdle(of(current));
     this.slicePs = next === null ? Number.POSITIVE_INFINITY : params.tslicePs;
     if (next === null) cpu.tick.clear();
     else {
@@ -151,7 +153,7 @@ export class CreditPolicy implements SchedulerPolicy {
     for (const isSoft of [true, false]) {
       for (let i = 1; i <= pcpus; i++) {
         const peer = (this.#balanceBias + i) % pcpus;
-        if (peer === id || this.#idlers[peer] === 1 || this.#host.current(peer) === null) continue;
+        if (peer === id || this.#idlers[peer] === 1) continue;
         const stolen = this.#steal(peer, id, pri, isSoft);
         if (stolen !== null) {
           this.#balanceBias = peer;
@@ -164,7 +166,9 @@ export class CreditPolicy implements SchedulerPolicy {
 
   #steal(peer: number, id: number, pri: number, isSoft: boolean): CreditUnit | null {
     const { nowPs, params } = this.#host;
-    for (const svc of (this.#cpus[peer] as CreditPcpu).runq) {
+    // A pCPU that idles is about to take the head of its queue itself.
+    const first = this.#host.current(peer) === null ? 1 : 0;
+    for (const svc of (this.#cpus[peer] as CreditPcpu).runq.slice(first)) {
       if (svc.pri <= pri) return null;
       const { unit } = svc;
       if (svc.isYielding || unit.isRunning || (isSoft && !hasSoftAffinity(unit))) continue;
@@ -188,20 +192,24 @@ export class CreditPolicy implements SchedulerPolicy {
       this.#raise(here);
       return;
     }
-    if (this.#idleCount === 0) return;
-    for (const isSoft of [true, false]) {
-      if (isSoft && !hasSoftAffinity(unit)) continue;
-      affinityMask(unit, isSoft, this.#mask);
-      if (intersect(this.#mask, this.#idlers)) {
-        this.#lastTickled = cycle(this.#lastTickled, this.#mask);
-        this.#raise(this.#lastTickled);
-        return;
-      }
-    }
+    if (this.#idleCount === 0 || this.#tickleIdle(svc)) return;
     if (svc.pri > pri) {
       if (current !== null) this.#kickAway(current);
       this.#raise(here);
     }
+  }
+
+  /** Sends the schedule interrupt to an idle pCPU that the unit may use, what it prefers first; false if there is none. */
+  #tickleIdle({ unit }: CreditUnit): boolean {
+    for (const isSoft of [true, false]) {
+      if (isSoft && !hasSoftAffinity(unit)) continue;
+      affinityMask(unit, isSoft, this.#mask);
+      if (!intersect(this.#mask, this.#idlers)) continue;
+      this.#lastTickled = cycle(this.#lastTickled, this.#mask);
+      this.#raise(this.#lastTickled);
+      return true;
+    }
+    return false;
   }
 
   /** Sends who runs elsewhere, by a migration, if there is an idle pCPU for it; before the fix of 4.6, whether there is one or not. */
