@@ -10,6 +10,7 @@ import {
   parseXlConfig,
   resolveCpus,
 } from '../../src/hypervisor/toolstack/index.ts';
+import { tokenizeXl } from '../../src/hypervisor/toolstack/xl-lexer.ts';
 
 const read = (source: string, strict = false) => parseXlConfig(source, 'g.cfg', { strict });
 const lines = (source: string, strict = false) => formatXlIssues(read(source, strict).issues).trimEnd().split('\n');
@@ -30,6 +31,24 @@ describe('statements', () => {
       { mac: '00:16:3e:00:00:01' },
       { bridge: 'b' },
     ]);
+  });
+
+  it('words have their places', () => {
+    const { tokens, faults } = tokenizeXl('a.b+=[\t"x",\n 0x1f];# end');
+    expect(tokens.map(({ kind, text, line, column }) => `${kind} ${JSON.stringify(text)} ${line}:${column}`)).toEqual([
+      'name "a.b" 1:1',
+      'sign "+=" 1:4',
+      'sign "[" 1:6',
+      'text "x" 1:8',
+      'sign "," 1:11',
+      'newline "\\n" 1:12',
+      'text "0x1f" 2:2',
+      'sign "]" 2:6',
+      'sign ";" 2:7',
+      'newline "# end" 2:8',
+      'end "" 3:1',
+    ]);
+    expect(faults).toEqual([]);
   });
 
   it('+= joins texts and lists; a later setting replaces an earlier one', () => {
