@@ -308,7 +308,7 @@ export class GrantTable {
       return -ERRNO.ENOMEM;
     }
     for (const frame of this.frames) frame.bytes.fill(0);
-    reserved.forEach((entry, ref) => this.#writeReserved(ref, entry));
+    for (const [ref, entry] of reserved.entries()) this.#writeReserved(ref, entry);
     return 0;
   }
 
