@@ -345,8 +345,6 @@ export class HypercallXen implements GuestXen {
     return BigInt(this.#door.call(this.#domain, vcpu, number, argument(0), argument(1), argument(2), argument(3), argument(4)));
   }
 
-  // How all of them call.
-
   #vcpu(cpu: KernelCpu): Vcpu {
     const vcpu = cpu as Vcpu;
     assert(this.#domain.vcpus[vcpu.id] === vcpu, "a hypercall on another domain's CPU");

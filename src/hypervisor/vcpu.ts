@@ -54,9 +54,8 @@ export class Vcpu extends ProgramProcessor implements KernelCpu, UnitRunner {
   readonly unit: SchedUnit;
   /** The guest's event handler: set by the domain; runs as kernel code after `upcallPs`, once for any number of kicks before it. */
   onUpcall: () => void = () => undefined;
-  /** Called when the vCPU blocks. */
+  /** Called when the vCPU blocks; when it has got a pCPU, before anything of it runs. */
   onIdle: (() => void) | null = null;
-  /** Called when it has got a pCPU, before anything of it runs: its runstate has changed. */
   onRunning: (() => void) | null = null;
 
   readonly #host: HostScheduler;
