@@ -12,7 +12,7 @@
  *   domain-entries, store-plan               what is written of domains; transactions as lists
  *   host-view, machine-host                  a host as tools see it
  *   control-*                                hypercalls of real tools, answered out of that
- *   xl-output                                the tools' texts
+ *   xl-output, network-rows                  the tools' texts
  */
 export { type CpuTopology, cpuRangeFault, formatCpus, resolveCpus } from './cpu-ranges.ts';
 export { checkGuestConfig, commandLineOf, type GuestCheck } from './guest-check.ts';
@@ -38,6 +38,7 @@ export { endingOf } from './guest-end.ts';
 export { type Boot, Guest, type GuestState } from './guest.ts';
 export { obeyShutdown, SHUTDOWN_REASONS, type ShutdownRequest } from './guest-control.ts';
 export { machineHost, type MachineHostOptions } from './machine-host.ts';
+export { readNetworkRows } from './network-rows.ts';
 export { applyChanges, type StoreChange } from './store-plan.ts';
 export { Toolstack } from './toolstack.ts';
 export {
