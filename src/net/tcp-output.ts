@@ -78,7 +78,8 @@ function sendNext(tcb: Tcb): boolean {
   const from = Math.max(tcb.highRxt, tcb.sndUna);
   if (retransmit(tcb, from, lostEdge(tcb), wholeSegments(tcb, room))) return true;
   if (sendNew(tcb)) return true;
-  if (tcb.recovery !== 'fast') return false;
+  // Guesses (rules 3 and 4) are for the end of the data; where the peer's window holds more back, its acknowledgements will let that go.
+  if (tcb.recovery !== 'fast' || tcb.sndEnd > tcb.sndNxt) return false;
   return retransmit(tcb, from, tcb.scoreboard.highest, tcb.mss) || rescue(tcb);
 }
 
