@@ -36,7 +36,7 @@ const KIND_KICK = KIND_FIRST_OWN + 2;
 const KIND_TIMER = KIND_FIRST_OWN + 3;
 const KIND_IRQ = KIND_FIRST_OWN + 4;
 
-// What the segment under way ends in. Those from ACT_THREAD on give way to kernel work.
+// What the segment under way ends in; from ACT_THREAD on it gives way to kernel work.
 const ACT_NONE = 0;
 const ACT_UPCALL = 1;
 const ACT_TIMERS = 2;
@@ -94,8 +94,7 @@ export class Vcpu extends ProgramProcessor implements KernelCpu, UnitRunner {
 
   get nowPs(): Ps {
     if (this.#isInEffect) return this.loop.nowPs + this.#spentPs;
-    const seat = this.seat;
-    return seat?.isInside ? seat.thread.nowPs : this.loop.nowPs;
+    return this.seat?.isInside ? this.seat.thread.nowPs : this.loop.nowPs;
   }
 
   exec(costPs: Ps, cause: CpuCause, effect: () => void): void {
@@ -266,12 +265,10 @@ export class Vcpu extends ProgramProcessor implements KernelCpu, UnitRunner {
   /** Something is there to do: wakes the vCPU, or makes it notice. `from`: the pCPU that says so, −1 for a device. */
   #poke(from: number): void {
     if (this.isAdvancing || this.#isStopped) return;
-    const { unit } = this;
     if (!this.#isOn) this.#isWaiting = true;
-    if (unit.isBlocked) this.#host.wake(unit, from);
+    if (this.unit.isBlocked) this.#host.wake(this.unit, from);
     else if (this.#isOn && this.#action >= ACT_THREAD) {
-      const isRemote = from >= 0 && from !== unit.pcpu;
-      const atPs = this.loop.nowPs + (isRemote ? this.#costs.ipiPs : 0);
+      const atPs = this.loop.nowPs + (from >= 0 && from !== this.unit.pcpu ? this.#costs.ipiPs : 0);
       if (atPs >= this.#pokePs) return;
       this.#pokePs = atPs;
       this.loop.schedule(atPs, this.handler, KIND_POKE);
