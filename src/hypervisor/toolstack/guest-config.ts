@@ -178,5 +178,5 @@ export type GuestConfig = Pick<GuestConfigInput, LeftOpen> &
 
 /** libxl's own default, in MiB. */
 export const DEFAULT_MEMORY_MB = 32;
-/** What Linux and Xen allow a PV guest here. */
-export const MAX_VCPUS = 128;
+/** As many as shared info has room for (XEN_LEGACY_MAX_VCPUS). */
+export const MAX_VCPUS = 32;
