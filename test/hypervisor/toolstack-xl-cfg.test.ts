@@ -207,6 +207,13 @@ describe('devices', () => {
     ]);
   });
 
+  it('InfiniBand behind netback is an interface, once, however often the configuration is checked', () => {
+    const whole = config('vif=["bridge=b"]\nib=["mode=netfront,backend=dd","mode=bypass"]');
+    expect(whole.vifs).toEqual([{ bridge: 'b' }, { script: 'vif-route', backend: 'dd' }]);
+    expect(whole.ib.map(({ mode }) => mode)).toEqual(['bypass']);
+    expect(checkGuestConfig(whole, 'again').config).toEqual(whole);
+  });
+
   it('disks by place, by key, and in the old forms', () => {
     const source = 'disk=["/dev/x,raw,xvda,r","vdev=hdc,cdrom","file:/x.img,hda,w","format=qcow2,vdev=xvdb,target=/a,b=c.img"]';
     expect(config(source).disks).toEqual([

@@ -68,7 +68,7 @@ const VIF: DeviceClass<VifConfig> = {
 /** heddle's own: verbs for a guest over a device channel. */
 const VIB: DeviceClass<IbConfig> = {
   kind: 'vib',
-  // `netfront` is a vif, and a virtual function is no split device.
+  // A virtual function is no split device.
   listed: (config) => config.ib.filter(({ mode }) => mode === 'bypass'),
   idOf: () => undefined,
   backendOf: (ib) => ib.backend,

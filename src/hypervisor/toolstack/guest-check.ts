@@ -5,7 +5,16 @@
 import type { Issue } from '../../sim/index.ts';
 import { cpuRangeFault } from './cpu-ranges.ts';
 import { normalMac } from './device-specs.ts';
-import { DEFAULT_MEMORY_MB, END_ACTIONS, type GuestConfig, type GuestConfigInput, IB_MODES, MAX_VCPUS } from './guest-config.ts';
+import {
+  DEFAULT_MEMORY_MB,
+  END_ACTIONS,
+  type GuestConfig,
+  type GuestConfigInput,
+  IB_MODES,
+  type IbConfig,
+  MAX_VCPUS,
+  type VifConfig,
+} from './guest-config.ts';
 
 export interface GuestCheck {
   /** Null if there are issues. */
@@ -122,7 +131,10 @@ export function commandLineOf(input: Pick<GuestConfigInput, 'cmdline' | 'root' |
   return parts.length === 0 ? undefined : parts.join(' ');
 }
 
+const routedVif = ({ backend }: IbConfig): VifConfig => ({ script: 'vif-route', ...(backend !== undefined && { backend }) });
+
 function complete(input: GuestConfigInput): GuestConfig {
+  const { ib = [] } = input;
   const vcpus = input.vcpus ?? 1;
   const maxVcpus = input.maxVcpus ?? vcpus;
   const memoryMb = input.memoryMb ?? input.maxMemoryMb ?? DEFAULT_MEMORY_MB;
@@ -138,10 +150,11 @@ function complete(input: GuestConfigInput): GuestConfig {
     schedule: input.schedule ?? {},
     cmdline: commandLineOf(input) ?? '',
     disks: input.disks ?? [],
-    vifs: input.vifs ?? [],
+    // InfiniBand behind netback is a network interface that is routed on to IPoIB.
+    vifs: [...(input.vifs ?? []), ...ib.filter(({ mode }) => mode === 'netfront').map(routedVif)],
     channels: input.channels ?? [],
     pci: input.pci ?? [],
-    ib: input.ib ?? [],
+    ib: ib.filter(({ mode }) => mode !== 'netfront'),
     onPoweroff: input.onPoweroff ?? 'destroy',
     onReboot: input.onReboot ?? 'restart',
     onCrash: input.onCrash ?? 'destroy',
