@@ -269,3 +269,36 @@ describe('what the tools change', () => {
     expect(lab.toolstack.guests).toEqual([]);
   });
 });
+
+describe.each(['xen-3.0', 'xen-3.0.4', 'xen-4.17'] as const)('on a machine of %s', (era) => {
+  it('list, info and vcpu-list agree as well, whatever its scheduler', async () => {
+    const old = new XenLab({ era, pcpus: 3 });
+    old.drive(old.dom0.kernel, 'back');
+    old.create({ name: 'guest', vcpus: 2, cpus: ['0', '1-2'] });
+    const oldBench = new XenToolBench();
+    const view = machineHost(old.toolstack);
+    const calls = await openHypercallSocket(oldBench.hypercallPath, view);
+    const socket = await XenstoreSocket.listen({ path: oldBench.storePath, connect: (sink) => old.daemon.connectStream(sink) });
+    const ask = async (...args: string[]) => {
+      let isOver = false;
+      const result = oldBench.run('xl', args).finally(() => {
+        isOver = true;
+      });
+      while (!isOver) {
+        old.run(MS);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      return (await result).stdout;
+    };
+    try {
+      expect(withoutTimes(await ask('list'))).toBe(withoutTimes(xlList(view)));
+      const info = (await ask('info')).split('\n');
+      for (const line of xlInfo(view).split('\n').slice(1, -1)) expect(info).toContain(line);
+      expect(await ask('vcpu-list', 'guest')).toMatch(/ 0 \/ all\n.* 1-2 \/ all\n$/);
+    } finally {
+      await calls.close();
+      await socket.close();
+      oldBench.close();
+    }
+  });
+});
