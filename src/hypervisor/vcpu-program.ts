@@ -49,18 +49,28 @@ export abstract class ProgramProcessor implements Processor, EventHandler {
     const { seat, loop } = this;
     if (seat?.thread !== thread || this.isStopped) return;
     if (seat.isInside) {
-      const delayPs = atPs - thread.nowPs;
-      seat.after(
-        delayPs === 0 ? () => seat.ready(token) : () => loop.schedule(loop.nowPs + delayPs, this.handler, KIND_SLEEP, token),
-      );
+      seat.after(() => {
+        if (atPs <= loop.nowPs) seat.ready(token);
+        else loop.schedule(atPs, this.handler, KIND_WAKE, token);
+      });
     } else if (atPs > loop.nowPs || !this.isAdvancing) {
       loop.schedule(Math.max(atPs, loop.nowPs), this.handler, KIND_WAKE, token);
     } else seat.ready(token);
   }
 
   /** @internal */
+  sleep(thread: SimThread, durationPs: Ps, token: number): void {
+    const { seat, loop } = this;
+    assert(seat?.thread === thread && seat.isInside, 'a sleep of a thread that does not run here');
+    seat.after(() => {
+      if (durationPs <= 0) seat.ready(token);
+      else loop.schedule(loop.nowPs + durationPs, this.handler, KIND_SLEEP, token);
+    });
+  }
+
+  /** @internal */
   sync(thread: SimThread, token: number): void {
-    this.wake(thread, thread.nowPs, token);
+    this.sleep(thread, 0, token);
   }
 
   /** @internal */

@@ -75,7 +75,8 @@ export class ThreadSeat {
 
   /** From within the code: `then` is to happen when the thread has computed to where its clock is now. */
   after(then: (() => void) | null): void {
-    const leftPs = this.thread.nowPs - this.#plannedPs;
+    // A thread that blocking calls hold goes back to where the first of them began.
+    const leftPs = Math.max(0, this.thread.nowPs - this.#plannedPs);
     this.#plannedPs = this.thread.nowPs;
     if (leftPs > 0 || then !== null) this.#script.push({ leftPs, then });
   }

@@ -25,6 +25,8 @@ export interface Processor {
   parked(thread: SimThread, spins: boolean): void;
   /** What `token` waits for is there at `atPs`. The processor calls `thread.resume(token)` once the thread has the CPU and has computed to its own time. */
   wake(thread: SimThread, atPs: Ps, token: number): void;
+  /** The thread wants to sleep: `thread.resume(token)` when it has computed to its own time, and `durationPs` are over after that. Without this, a sleep is a `wake` at the time planned. */
+  sleep?(thread: SimThread, durationPs: Ps, token: number): void;
   /** The thread wants to go on (`thread.resume(token)`) as soon as it has computed to its own time. */
   sync(thread: SimThread, token: number): void;
   /** False if the processor has something to do before the thread may go on computing, so that `sync` must be a wait. */
@@ -222,8 +224,10 @@ export class SimThread implements EventHandler {
 
   /** Sleeps for `durationPs` of virtual time. */
   sleep(durationPs: Ps): Promise<void> {
+    const token = this.#freeTokens.at(-1) ?? this.#waits.length;
     const waiter = this.park<void>('sleep');
-    this.inTurn((atPs) => waiter.wake(atPs + durationPs, undefined));
+    if (this.processor?.sleep !== undefined && !this.isHeld) this.processor.sleep(this, durationPs, token);
+    else this.inTurn((atPs) => waiter.wake(atPs + durationPs, undefined));
     return waiter.promise;
   }
 

@@ -202,6 +202,27 @@ describe('a program on a vCPU', () => {
     expect(vcpu.usedPs.get('timer')).toBe(0.5 * US);
   });
 
+  it('sees at its own time what is to be seen at a time known before, however long it computed; a sleep begins when it has computed', async () => {
+    const program = (isSleep: boolean) =>
+      runProgram(
+        async (thread) => {
+          thread.spend(10 * US);
+          if (isSleep) await thread.sleep(40 * US);
+          else {
+            const waiter = thread.park<void>('completion', null, true);
+            waiter.wake(50 * US, undefined);
+            await waiter.promise;
+          }
+          return thread.nowPs / US;
+        },
+        {},
+        (rig, vcpu) => rig.at(5 * US, () => vcpu.exec(20 * US, 'tcp', () => undefined)),
+      );
+    // 20 us of kernel work come between.
+    expect((await program(false)).value).toBe(50);
+    expect((await program(true)).value).toBe(70);
+  });
+
   it('that ends, and one that raced two waits, leave a vCPU that blocks', async () => {
     const { rig, vcpu } = await runProgram(async (thread) => {
       const [a, b] = [thread.park<number>('a'), thread.park<number>('b', null, true)];
