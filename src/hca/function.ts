@@ -23,15 +23,23 @@ import type {
   SendWorkRequest,
 } from './types.ts';
 
+/** An interrupt of the function at `atPs`: `deliver` is called, with the time, when its handler has run. */
+export type FunctionInterrupt = (atPs: Ps, deliver: (atPs: Ps) => void) => void;
+
 export class HcaFunction {
   /** The adapter whose function it is. */
   readonly physical: Hca;
   /** 0 …, among the virtual functions. */
   readonly number: number;
-  readonly config: HcaConfig;
+  #config: HcaConfig;
   onAsyncEvent: ((event: AsyncEvent) => void) | null = null;
   readonly #gids: readonly Uint8Array[];
   readonly #qps = new Set<QpContext>();
+  readonly #cqs = new Set<CqContext>();
+  readonly #srqs = new Set<SrqContext>();
+  readonly #keys = new Set<MemoryKey>();
+  #pds = 0;
+  #onInterrupt: FunctionInterrupt | null = null;
 
   /** @internal The adapter makes its functions. */
   constructor(physical: Hca, number: number, { deviceName, nodeGuid, portGuids }: HcaFunctionConfig) {
@@ -39,12 +47,15 @@ export class HcaFunction {
     const ports = config.ports.map((port, i) => ({ ...port, portGuid: portGuids[i] as bigint }));
     this.physical = physical;
     this.number = number;
-    this.config = { ...config, deviceName, nodeGuid, ports };
+    this.#config = { ...config, deviceName, nodeGuid, ports };
     this.#gids = ports.map((port) => makeGid(port.gidPrefix, port.portGuid));
   }
 
+  get config(): HcaConfig {
+    return this.#config;
+  }
   get profile(): HcaProfile {
-    return this.config.profile;
+    return this.#config.profile;
   }
   get memory(): NodeMemory {
     return this.physical.memory;
@@ -67,37 +78,77 @@ export class HcaFunction {
     return this.#qps.size;
   }
 
+  /** Objects in existence. */
+  get objects(): number {
+    return this.#qps.size + this.#cqs.size + this.#srqs.size + this.#keys.size + this.#pds;
+  }
+
+  /** Hands the function to a guest: its interrupts go through `onInterrupt`, and from an interrupt's handler to the thread it takes `wakePs`. Before anybody opens it. */
+  passThrough(wakePs: Ps, onInterrupt: FunctionInterrupt): void {
+    this.#config = { ...this.#config, profile: { ...this.#config.profile, interruptPs: wakePs } };
+    this.#onInterrupt = onInterrupt;
+  }
+
+  /** The queue's completion events go to `deliver`, by way of the guest if the function is passed through. */
+  deliverEvents(cq: CqContext, deliver: (atPs: Ps) => void): void {
+    cq.onEvent = (atPs) => (this.#onInterrupt === null ? deliver(atPs) : this.#onInterrupt(atPs, deliver));
+  }
+
+  /** Function-level reset, as when its guest has gone: everything that was made through it is taken away. */
+  reset(): void {
+    const { physical } = this;
+    this.onAsyncEvent = null;
+    for (const qp of [...this.#qps]) {
+      for (const { gid, lid } of physical.groupsOf(qp)) physical.detachMulticast(qp, gid, lid);
+      this.destroyQp(qp);
+    }
+    for (const srq of [...this.#srqs]) this.destroySrq(srq);
+    for (const cq of [...this.#cqs]) {
+      cq.onEntry = null;
+      cq.onEvent = null;
+      this.destroyCq(cq);
+    }
+    for (const key of [...this.#keys].sort((a, b) => b.windowType - a.windowType))
+      if (key.windowType === 0) this.deregisterMemory(key);
+      else this.deallocMw(key);
+    while (this.#pds > 0) this.deallocPd();
+  }
+
   /** The program that posted here has returned; other functions' go on. */
   abandon(atPs: Ps): void {
     this.physical.abandon(atPs, this.#qps);
   }
 
   allocPd(): number {
-    return this.physical.allocPd();
+    const pd = this.physical.allocPd();
+    if (pd !== 0) this.#pds++;
+    return pd;
   }
   deallocPd(): void {
+    this.#pds--;
     this.physical.deallocPd();
   }
   registerMemory(options: RegisterOptions): MemoryKey | number {
-    return this.physical.registerMemory(options);
+    return kept(this.#keys, this.physical.registerMemory(options));
   }
   deregisterMemory(region: MemoryKey): number {
-    return this.physical.deregisterMemory(region);
+    return gone(this.#keys, region, this.physical.deregisterMemory(region));
   }
   allocMw(pd: number, type: number): MemoryKey | number {
-    return this.physical.allocMw(pd, type);
+    return kept(this.#keys, this.physical.allocMw(pd, type));
   }
   deallocMw(window: MemoryKey): void {
+    this.#keys.delete(window);
     this.physical.deallocMw(window);
   }
   findKey(key: number): MemoryKey | null {
     return this.physical.findKey(key);
   }
   createCq(cqe: number): CqContext | number {
-    return this.physical.createCq(cqe);
+    return kept(this.#cqs, this.physical.createCq(cqe));
   }
   destroyCq(cq: CqContext): number {
-    return this.physical.destroyCq(cq);
+    return gone(this.#cqs, cq, this.physical.destroyCq(cq));
   }
   resizeCq(cq: CqContext, cqe: number): number {
     return this.physical.resizeCq(cq, cqe);
@@ -106,13 +157,13 @@ export class HcaFunction {
     return this.physical.modifyCq(cq, count, periodPs);
   }
   createSrq(pd: number, maxWr: number, maxSge: number): SrqContext | number {
-    return this.physical.createSrq(pd, maxWr, maxSge);
+    return kept(this.#srqs, this.physical.createSrq(pd, maxWr, maxSge));
   }
   modifySrq(srq: SrqContext, limit: number): number {
     return this.physical.modifySrq(srq, limit);
   }
   destroySrq(srq: SrqContext): number {
-    return this.physical.destroySrq(srq);
+    return gone(this.#srqs, srq, this.physical.destroySrq(srq));
   }
   postSrqRecv(srq: SrqContext, wr: RecvWorkRequest, atPs: Ps): number {
     return this.physical.postSrqRecv(srq, wr, atPs);
@@ -123,15 +174,11 @@ export class HcaFunction {
     if (options.type === QPT_GSI) return EINVAL;
     const { vfTransmitPs, vfReceivePs } = this.profile;
     const virtual = { transmitPs: vfTransmitPs, receivePs: vfReceivePs, gids: this.#gids };
-    const qp = this.physical.createQp({ ...options, virtual });
-    if (typeof qp !== 'number') this.#qps.add(qp);
-    return qp;
+    return kept(this.#qps, this.physical.createQp({ ...options, virtual }));
   }
 
   destroyQp(qp: QpContext): number {
-    const errno = this.physical.destroyQp(qp);
-    if (errno === 0) this.#qps.delete(qp);
-    return errno;
+    return gone(this.#qps, qp, this.physical.destroyQp(qp));
   }
   modifyQp(qp: QpContext, attr: Parameters<Hca['modifyQp']>[1], mask: number, atPs: Ps): number {
     return this.physical.modifyQp(qp, attr, mask, atPs);
@@ -157,4 +204,16 @@ export class HcaFunction {
   readyRecv(qp: QpContext, slot: number, atPs: Ps): void {
     this.physical.readyRecv(qp, slot, atPs);
   }
+}
+
+/** Notes an object that was made. */
+function kept<T extends object>(objects: Set<T>, made: T | number): T | number {
+  if (typeof made !== 'number') objects.add(made);
+  return made;
+}
+
+/** Forgets one that was taken away without an error. */
+function gone<T>(objects: Set<T>, object: T, errno: number): number {
+  if (errno === 0) objects.delete(object);
+  return errno;
 }

@@ -30,7 +30,7 @@ import { messageId } from './finish.ts';
 import { ALLOWED_WR, READ_LIKE } from './entry.ts';
 import type { MemoryKey, NodeMemory, RegisterOptions } from './memory.ts';
 import { modifyQueuePair, resetQueuePair } from './modify.ts';
-import { attach, detach } from './multicast.ts';
+import { attach, detach, groups } from './multicast.ts';
 import { copyInline } from './packet.ts';
 import { bytesPs, type HcaProfile } from './profile.ts';
 import { QpContext, type QpOptions } from './queue-pair.ts';
@@ -300,6 +300,11 @@ export class Hca {
   /** Attaches a UD queue pair to a multicast group by its GID and LID. EINVAL, or ENOMEM beyond the adapter's limits. */
   attachMulticast(qp: QpContext, gid: Uint8Array, lid: number): number {
     return attach(this.#engine.ports[qp.port], this.profile, qp, gid, lid);
+  }
+
+  /** Groups to which a queue pair is attached. */
+  groupsOf(qp: QpContext): { readonly gid: Uint8Array; readonly lid: number }[] {
+    return groups(this.#engine.ports[qp.port], qp);
   }
 
   /** EINVAL if it is not attached so. */

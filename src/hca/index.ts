@@ -22,7 +22,7 @@
  */
 export { type CompletionDraft, CqContext } from './completion-queue.ts';
 export * from './constants.ts';
-export { HcaFunction } from './function.ts';
+export { type FunctionInterrupt, HcaFunction } from './function.ts';
 export { Hca } from './hca.ts';
 export { MemoryKey, type MemoryWatcher, NodeMemory, type RegisterOptions } from './memory.ts';
 export {

@@ -25,6 +25,14 @@ export function detach(port: PortState, qp: QpContext, gid: Uint8Array, lid: num
   return 0;
 }
 
+/** Groups to which a queue pair is attached. */
+export function groups(port: PortState, qp: QpContext): { readonly gid: Uint8Array; readonly lid: number }[] {
+  const found: { readonly gid: Uint8Array; readonly lid: number }[] = [];
+  for (const [lid, members] of port.multicast)
+    for (const { gid, qp: member } of members) if (member === qp) found.push({ gid, lid });
+  return found;
+}
+
 function sameGid(a: Uint8Array, b: Uint8Array): boolean {
   return a.every((byte, i) => byte === b[i]);
 }

@@ -7,7 +7,9 @@
  *   guest-adapter   the adapter as verbs see it;  caller: who waits for a command, a program or nobody
  *   fields          attributes of verbs as fields of commands
  *   guest-frames    frames behind the memory that the adapter is to use, and their lists
+ *   pass-through    virtual functions, which need none of this
  *   mad-port        queue pair 1, which is the driver domain's
  */
 export * from './channel.ts';
 export * from './ibfront.ts';
+export * from './pass-through.ts';
