@@ -14,7 +14,7 @@ import {
   slotId,
   VIB_COMMANDS,
 } from '../../src/hypervisor/index.ts';
-import { BytesView } from '../kit/split-lab.ts';
+import { BytesView } from '../kit/bytes-view.ts';
 
 describe('docs/ibif.md', () => {
   it('has every command with its fields', () => {

@@ -19,7 +19,9 @@ import {
 } from '../../src/hypervisor/index.ts';
 import { Errno } from '../../src/verbs/index.ts';
 import { IbLab, type IbLabOptions } from '../kit/ib-lab.ts';
-import { BytesView, type LabDevice, type LabDomain } from '../kit/split-lab.ts';
+import { BytesView } from '../kit/bytes-view.ts';
+import type { LabDevice } from '../kit/lab-device.ts';
+import type { LabDomain } from '../kit/split-lab.ts';
 
 /** The bytes of a domain's page. */
 function frameOf(domain: LabDomain, pfn: number): Uint8Array {
