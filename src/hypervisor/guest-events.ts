@@ -140,7 +140,7 @@ export class GuestEvents {
     place.frame.bytes[place.offset + VCPU_INFO.at.evtchn_upcall_pending] = 0;
     if (!this.#scan(vcpu.id, place)) return;
     account.eventsReceived += found.length;
-    this.#dispatch(vcpu);
+    this.#dispatch();
   }
 
   /** Finds the pending ports; false if the kernel has taken its own pages away: then it crashes. */
@@ -156,16 +156,13 @@ export class GuestEvents {
     }
   }
 
-  /** The first handler runs now, the others as items of their own, each at the time when those before it are done. */
-  #dispatch(vcpu: Vcpu): void {
-    let first: (() => void) | null = null;
+  /** Calls the handlers, in the upcall and before anything else that waits, as interrupts do. */
+  #dispatch(): void {
     for (const port of this.#found) {
       const handler = this.#handlers[port] ?? null;
       if (handler === null) this.#missed.add(port);
-      else if (first === null) first = handler;
-      else vcpu.exec(0, 'upcall', handler);
+      else handler();
     }
-    first?.();
   }
 
   #scanBits(vcpu: number, infoWords: Uint32Array, selectorAt: number): void {

@@ -13,7 +13,7 @@ import { GrantOps } from './grant-ops.ts';
 import type { HypercallHost } from './hypercalls/host.ts';
 import { MachineMemory } from './machine-memory.ts';
 import { HostScheduler } from './sched/host-scheduler.ts';
-import type { MachineParams } from './sched/params.ts';
+import { defaultParams, type MachineParams } from './sched/params.ts';
 import { Vcpu } from './vcpu.ts';
 import type { Xenbus } from './xenbus.ts';
 
@@ -59,6 +59,9 @@ export interface DomainOptions {
   readonly maxGrantFrames?: number;
   readonly maxPorts?: number;
 }
+
+/** Domids are below this. */
+const DOMID_LIMIT = 2 ** 15;
 
 const KIND_EVENT = 0;
 const KIND_TIMER = 1;
@@ -142,7 +145,9 @@ export class XenMachine implements HypercallHost, EventHandler {
   createDomain(options: DomainOptions): Domain {
     const domid = this.#domid(options.domid);
     const { weight, cap, privileged = domid === 0, commandLine = '', maxPages = options.memoryPages } = options;
-    this.scheduler.setParams(domid, { ...(weight === undefined ? {} : { weight }), ...(cap === undefined ? {} : { cap }) });
+    // A domain that had the number before has left its parameters.
+    const shares = { ...(weight !== undefined && { weight }), ...(cap !== undefined && { cap }) };
+    this.scheduler.setParams(domid, { ...defaultParams(domid), ...shares });
     const context = {
       machineName: this.name,
       seed: this.seed,
@@ -158,9 +163,18 @@ export class XenMachine implements HypercallHost, EventHandler {
     this.#domains.set(domid, domain);
     this.#nextDomid = Math.max(this.#nextDomid, domid + 1);
     if (options.paused === true) this.#pause(domain);
-    if (options.affinity !== undefined)
-      for (const { id } of domain.vcpus) this.scheduler.setAffinity(domid, id, options.affinity);
+    this.#pin(domain, options.affinity);
     return domain;
+  }
+
+  #pin({ domid, vcpus }: Domain, affinity: readonly number[] | undefined): void {
+    if (affinity === undefined) return;
+    try {
+      for (const { id } of vcpus) this.scheduler.setAffinity(domid, id, affinity);
+    } catch (error) {
+      this.destroyDomain(domid);
+      throw error;
+    }
   }
 
   #domid(wanted: number | undefined): number {
@@ -268,8 +282,20 @@ export class XenMachine implements HypercallHost, EventHandler {
   }
 
   sendEvent(domid: number, port: number, atPs: Ps): void {
-    if (atPs > this.#loop.nowPs) this.#loop.schedule(atPs, this.#handler, KIND_EVENT, domid, port);
-    else this.#domains.get(domid)?.events.deliver(port, atPs);
+    if (atPs <= this.#loop.nowPs) this.#domains.get(domid)?.events.deliver(port, atPs);
+    else {
+      // The pCPU that sends goes along: another one learns of it by an interrupt.
+      const from = this.scheduler.executing + 1;
+      this.#loop.schedule(atPs, this.#handler, KIND_EVENT, from * DOMID_LIMIT + domid, port);
+    }
+  }
+
+  #eventArrives(fromAndDomid: number, port: number): void {
+    const { scheduler } = this;
+    const outer = scheduler.executing;
+    scheduler.executing = Math.floor(fromAndDomid / DOMID_LIMIT) - 1;
+    this.#domains.get(fromAndDomid % DOMID_LIMIT)?.events.deliver(port, this.#loop.nowPs);
+    scheduler.executing = outer;
   }
 
   setVcpuTimer(domain: Domain, vcpuId: number, kind: 'single' | 'periodic', atPs: Ps | null, periodPs: Ps): void {
@@ -307,7 +333,7 @@ export class XenMachine implements HypercallHost, EventHandler {
 
   /** @internal */
   onEvent(kind: number, a: number, b: number): void {
-    if (kind === KIND_EVENT) this.#domains.get(a)?.events.deliver(b, this.#loop.nowPs);
+    if (kind === KIND_EVENT) this.#eventArrives(a, b);
     else if (kind === KIND_SHUTDOWN) this.#announceShutdown(a);
     else this.#timerExpired(kind, a);
   }

@@ -65,4 +65,17 @@ describe('a new domain', () => {
     expect(() => l.guest({ memoryPages: 8 })).toThrow(RangeError);
     checkMachine(l.machine);
   });
+
+  it('has the shares that it is given, and not those of who had its number; bad ones are refused, and nothing is left', () => {
+    const l = lab();
+    const first = l.guest({ weight: 512, cap: 40, affinity: [1, 2] });
+    expect(l.machine.scheduler.paramsOf(first.domid)).toMatchObject({ weight: 512, cap: 40 });
+    expect([...(first.vcpus[0]?.unit.hard ?? [])].slice(0, 4)).toEqual([0, 1, 1, 0]);
+    l.machine.destroyDomain(first.domid);
+    const free = l.machine.freePages;
+    expect(() => l.guest({ domid: 1, affinity: [99] })).toThrow(RangeError);
+    expect(() => l.guest({ domid: 1, weight: 0 })).toThrow(RangeError);
+    expect([l.machine.freePages, l.machine.domains.size]).toEqual([free, 1]);
+    expect(l.machine.scheduler.paramsOf(l.guest({ domid: 1 }).domid)).toMatchObject({ weight: 256, cap: 0 });
+  });
 });
