@@ -29,7 +29,7 @@ async function runProgram(body: Body, options: RigOptions = {}, prepare?: (rig: 
 }
 
 describe('a program on a vCPU', () => {
-  const act = fc.record({ kind: fc.constantFrom('spend', 'sleep', 'sync', 'park'), ps: fc.integer({ min: 0, max: 40 * US }) });
+  const act = fc.record({ kind: fc.constantFrom('spend', 'sleep', 'sync', 'park', 'hold'), ps: fc.integer({ min: 0, max: 40 * US }) });
 
   it('alone, on a machine that costs nothing, has the times that it has on a bare host', async () => {
     await fc.assert(
@@ -40,12 +40,13 @@ describe('a program on a vCPU', () => {
             if (kind === 'spend') thread.spend(ps);
             else if (kind === 'sleep') await thread.sleep(ps);
             else if (kind === 'sync') await thread.sync();
+            else if (kind === 'hold') thread.hold('call', (done) => done(thread.nowPs + ps));
             else {
               const waiter = thread.park<void>('device', null, ps % 2 === 0);
               waiter.wake(thread.nowPs + ps, undefined);
               await waiter.promise;
             }
-            times.push(thread.nowPs);
+            if (!thread.isHeld) times.push(thread.nowPs);
           }
           return times;
         };
