@@ -29,7 +29,10 @@ async function runProgram(body: Body, options: RigOptions = {}, prepare?: (rig: 
 }
 
 describe('a program on a vCPU', () => {
-  const act = fc.record({ kind: fc.constantFrom('spend', 'sleep', 'sync', 'park', 'hold'), ps: fc.integer({ min: 0, max: 40 * US }) });
+  const act = fc.record({
+    kind: fc.constantFrom('spend', 'sleep', 'sync', 'park', 'hold'),
+    ps: fc.integer({ min: 0, max: 40 * US }),
+  });
 
   it('alone, on a machine that costs nothing, has the times that it has on a bare host', async () => {
     await fc.assert(
