@@ -155,8 +155,12 @@ export class PeerChannel implements EventHandler {
     waiter.wake(this.#loop.nowPs, undefined);
   }
 
+  /** Sends at the thread's time: in its turn, where the thread is in a call of its kernel that the program did not wait for. */
   #post(to: number, what: PeerMessage['what'], bytes: Uint8Array): void {
-    const sentPs = Math.max(this.#threadNow().nowPs, this.#loop.nowPs);
+    this.#threadNow().inTurn((atPs) => this.#send(to, what, bytes, Math.max(atPs, this.#loop.nowPs)));
+  }
+
+  #send(to: number, what: PeerMessage['what'], bytes: Uint8Array, sentPs: Ps): void {
     const arrival = sentPs + this.#network.latencyPs + bytes.length * this.#network.psPerByte;
     const receiver = this.#with(to);
     const arrivalPs = Math.max(arrival, receiver.lastArrivalPs);

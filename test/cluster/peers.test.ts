@@ -45,6 +45,25 @@ describe('out-of-band channel', () => {
     expect(received).toEqual([new Uint8Array(0), 500 + NETWORK.latencyPs + bytes * NETWORK.psPerByte, 'second']);
   });
 
+  it('sends after a call that holds the sender, in order', async () => {
+    const [, received] = await runRanks([
+      async (peers, thread) => {
+        thread.spend(500);
+        thread.hold('call', (done) => done(thread.loop.nowPs + 40_000));
+        peers.send('n1', new Uint8Array(0));
+        thread.spend(100);
+        peers.send(1, 'second');
+      },
+      async (peers, thread) => {
+        const first = await peers.recv(0);
+        const at = thread.nowPs;
+        return [first, at, await peers.recv('n0')];
+      },
+    ]);
+    const bytes = packValue(new Uint8Array(0)).length;
+    expect(received).toEqual([new Uint8Array(0), 40_500 + NETWORK.latencyPs + bytes * NETWORK.psPerByte, 'second']);
+  });
+
   it('exchanges both ways', async () => {
     const swap = (mine: string) => async (peers: PeerChannel) => peers.exchange(mine === 'a' ? 1 : 0, mine);
     expect(await runRanks([swap('a'), swap('b')])).toEqual(['b', 'a']);
