@@ -294,6 +294,12 @@ describe.each(['xen-3.0', 'xen-3.0.4', 'xen-4.17'] as const)('on a machine of %s
       expect(withoutTimes(await ask('list'))).toBe(withoutTimes(xlList(view)));
       const info = (await ask('info')).split('\n');
       for (const line of xlInfo(view).split('\n').slice(1, -1)) expect(info).toContain(line);
+      const { name } = view.scheduler;
+      if (name !== 'sedf') {
+        await ask(`sched-${name}`, '-d', 'guest', '-w', '640', '-c', '30');
+        expect(old.toolstack.scheduleOf(1)).toMatchObject({ weight: 640, cap: 30 });
+        expect(await ask(`sched-${name}`)).toBe(xlSchedCredit(view));
+      }
       expect(await ask('vcpu-list', 'guest')).toMatch(/ 0 \/ all\n.* 1-2 \/ all\n$/);
     } finally {
       await calls.close();
