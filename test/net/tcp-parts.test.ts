@@ -105,7 +105,7 @@ describe('the receive buffer', () => {
         const start = 2 ** 32 - 300;
         const all = pattern(600);
         const buffer = new ReceiveBuffer(start);
-        const has = new Array<boolean>(600).fill(false);
+        const has = new Array<boolean>(601).fill(false);
         const out: number[] = [];
         for (const { at, bytes, read } of pieces) {
           const before = buffer.next;
