@@ -12,6 +12,7 @@ const PROFILES = [
   'infinihost-sdr',
   'connectx2-qdr',
   'connectx3-qdr',
+  'connectx3-fdr',
   'connect-ib-fdr',
   'connectx4-edr',
   'connectx6-hdr',
@@ -23,6 +24,8 @@ const catalog: HcaCatalog = { profiles: PROFILES, parameters: [] };
 /** [nodes, switches, links] */
 const SIZES: Record<string, [number, number, number]> = {
   'two-hosts.yaml': [2, 0, 1],
+  'xen-bypass.yaml': [4, 1, 4],
+  'xen-two-hosts.yaml': [2, 0, 1],
   'connectx2-switch.yaml': [4, 1, 4],
   'connectx3-switch.yaml': [2, 1, 2],
   'connectx6-vf-switch.yaml': [2, 1, 2],
