@@ -15,6 +15,24 @@ export type {
   TrafficOptions,
   TrafficResult,
 } from './cluster/index.ts';
+export {
+  type ConnectOptions,
+  type Datagram,
+  type EchoReply,
+  type Endpoint,
+  type IcmpSocket,
+  type InterfaceInfo,
+  type ListenOptions,
+  type Net,
+  SocketError,
+  type TcpInfo,
+  type TcpListener,
+  type TcpOptions,
+  type TcpSocket,
+  type UdpOptions,
+  type UdpSocket,
+  type Wait,
+} from './net/index.ts';
 export { ConfigError, DeadlockError, formatPs, InvariantError, type Issue, ProgramError } from './sim/index.ts';
 export type { Topology } from './topology/index.ts';
 export * from './verbs/index.ts';
