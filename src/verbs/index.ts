@@ -56,7 +56,7 @@ export { Context, openContext } from './context.ts';
 export type { DeviceAttr, GidEntry, PortAttr } from './device-attr.ts';
 export * from './enum-strings.ts';
 export * from './enums.ts';
-export { Errno, type ErrnoCode, VerbsError } from './errors.ts';
+export { Errno, type ErrnoCode, throwErrno, VerbsError } from './errors.ts';
 export * from './gid.ts';
 export { Gsi, type MadHandler, type MadSource, type MadTarget } from './gsi.ts';
 export { ibv, rdma } from './ibv.ts';

@@ -26,7 +26,7 @@ export type DriverRequest = Exclude<VibRequest, { readonly command: ChannelComma
 
 /** Time that the native driver takes for a command. */
 export function nativePs(request: VibRequest, { profile }: Adapter): Ps {
-  if (request.command === 'regMr') return profile.registerPs + Math.min(request.pages, 2 ** 22) * profile.registerPagePs;
+  if (request.command === 'regMr') return profile.registerPs + request.pages * profile.registerPagePs;
   return request.command === 'sendMad' ? profile.postPs : profile.controlPs;
 }
 

@@ -7,8 +7,8 @@ import { type GuestKernel, LIST_ENTRIES, listCount, listFrame, listNext } from '
 /** Whether a frame is one of the domain's own: asked of the hypervisor. */
 export type OwnsFrame = (domid: number, frame: number) => boolean;
 
-/** Most pages that one command may name: 16 GiB. */
-export const MOST_PAGES = 2 ** 22;
+/** Most pages that one command may name: 4 GiB. */
+export const MOST_PAGES = 2 ** 20;
 
 /** Reads `pages` frames from the chain that begins at grant `list`, in an item of the kernel's CPU. False for a chain that is too short or too long, cannot be mapped, or names a frame of others. */
 export function checkFrames(kernel: GuestKernel, domid: number, list: number, pages: number, owns: OwnsFrame): boolean {

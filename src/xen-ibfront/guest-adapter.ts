@@ -13,12 +13,13 @@ import {
   type MadTarget,
   type Outcome,
   type OwnedObjects,
+  throwErrno,
   type Timers,
 } from '../verbs/index.ts';
+import type { AdapterParts } from './adapter-parts.ts';
 import type { Caller } from './caller.ts';
-import type { FrontChannel } from './channel.ts';
 import { addressFields, modifyFields, qpBytes, qpFields, SEGMENT_BYTES, shownFields } from './fields.ts';
-import { type FrameList, type GuestFrames, NO_FRAMES } from './guest-frames.ts';
+import { type FrameList, NO_FRAMES } from './guest-frames.ts';
 import { GuestMadPort } from './mad-port.ts';
 
 type Cq = Exclude<ReturnType<Adapter['createCq']>, number>;
@@ -28,19 +29,6 @@ type Key = Exclude<ReturnType<Adapter['allocMw']>, number>;
 
 /** Bytes of a completion, as the adapter writes them to the guest's memory (mlx4). */
 const CQE_BYTES = 32;
-
-/** What belongs to the device, and is shared by all its callers. */
-export interface AdapterParts {
-  readonly objects: OwnedObjects;
-  readonly channel: FrontChannel;
-  readonly frames: GuestFrames;
-  readonly config: Adapter['config'];
-  /** Where completion events and datagrams that arrive are handed on, by queue and by port. */
-  readonly completions: Map<number, (atPs: Ps) => void>;
-  readonly madPorts: Map<number, GuestMadPort>;
-  /** Callers who want to hear of asynchronous events. */
-  readonly listeners: Set<GuestAdapter>;
-}
 
 export class GuestAdapter implements Adapter {
   readonly config: Adapter['config'];
@@ -54,6 +42,7 @@ export class GuestAdapter implements Adapter {
   readonly #queues = new Map<object, readonly number[]>();
   readonly #regions = new Map<Key, { readonly addr: number; readonly length: number }>();
   readonly #qps = new Set<Qp>();
+  #uar = 0;
 
   constructor(parts: AdapterParts, caller: Caller) {
     this.#parts = parts;
@@ -81,8 +70,17 @@ export class GuestAdapter implements Adapter {
     return this.#hca.trace;
   }
 
-  /** The program has returned: its own queue pairs finish by themselves. */
+  /** `open` of the device: a doorbell page of the caller's own. Throws `VerbsError` where the driver domain gives no more. */
+  open(): void {
+    const { errno, answer } = this.#call('allocUar', {}, (objects) => objects.allocUar());
+    throwErrno('ibv_open_device', errno);
+    this.#uar = answer.uar as number;
+  }
+
+  /** The program has returned: its own queue pairs finish by themselves, and the kernel gives its doorbell page back. */
   abandon(atPs: Ps): void {
+    if (this.#uar > 0) this.#send(encodeRequest('deallocUar', { uar: this.#uar }), () => undefined);
+    this.#uar = 0;
     this.#hca.abandon(atPs, this.#qps);
     this.#parts.listeners.delete(this);
   }

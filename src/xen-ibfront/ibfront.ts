@@ -28,9 +28,10 @@ import {
   type OwnedObjects,
   type UarSpace,
 } from '../verbs/index.ts';
+import type { AdapterParts } from './adapter-parts.ts';
 import { type Caller, KernelCaller, ThreadCaller } from './caller.ts';
 import { type ChannelEvents, FrontChannel } from './channel.ts';
-import { type AdapterParts, GuestAdapter } from './guest-adapter.ts';
+import { GuestAdapter } from './guest-adapter.ts';
 import { GuestFrames } from './guest-frames.ts';
 
 type PathSl = NonNullable<Parameters<typeof openContext>[2]>;
@@ -130,7 +131,10 @@ export class IbfrontDevice implements XenbusDriverInstance, ChannelEvents {
   }
 
   #open(caller: Caller): GuestAdapter | null {
-    return this.#parts === null ? null : new GuestAdapter(this.#parts, caller);
+    if (this.#parts === null) return null;
+    const adapter = new GuestAdapter(this.#parts, caller);
+    adapter.open();
+    return adapter;
   }
 
   #begin(): void {

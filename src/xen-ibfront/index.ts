@@ -4,7 +4,7 @@
  *
  *   ibfront         registration with xenbus, and the device's life; opens contexts
  *   channel         the shared pages: commands out, answers, events and datagrams in
- *   guest-adapter   the adapter as verbs see it;  caller: who waits for a command, a program or nobody
+ *   guest-adapter   the adapter as verbs see it (`adapter-parts` what those of one device share);  caller: who waits for a command, a program or nobody
  *   fields          attributes of verbs as fields of commands
  *   guest-frames    frames behind the memory that the adapter is to use, and their lists
  *   pass-through    virtual functions, which need none of this

@@ -156,6 +156,8 @@ describe('verbs of a guest on a whole host', () => {
     const guest = host.guest('3');
     const times: number[] = [];
     host.program(guest, async (ctx, thread) => {
+      // The device is opened.
+      await thread.sync();
       for (let i = 0; i < 5; i++) {
         const start = thread.nowPs;
         ctx.allocPd();
