@@ -192,17 +192,19 @@ export class NetInterface {
     this.txBytes += packet.data.length;
   }
 
-  /** Lets go of the device. */
+  /** Lets go of the device. May be called outside of items: what waited learns of it in one. */
   detach(): void {
-    this.neighbours.clear();
-    const left = this.#queue.splice(0);
-    for (const { packet, owner } of left) {
-      if (owner === null) continue;
-      owner.queuedBytes -= packet.data.length;
-      owner.onDequeued();
-    }
-    this.device.onWritable = null;
-    this.device.onReceive = null;
-    this.device.onCarrier = null;
+    const { device } = this;
+    device.onWritable = null;
+    device.onReceive = null;
+    device.onCarrier = null;
+    this.#cpu.exec(0, 'ip', () => {
+      this.neighbours.clear();
+      for (const { packet, owner } of this.#queue.splice(0)) {
+        if (owner === null) continue;
+        owner.queuedBytes -= packet.data.length;
+        owner.onDequeued();
+      }
+    });
   }
 }

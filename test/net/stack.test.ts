@@ -338,6 +338,22 @@ describe('configuration', () => {
     expect(a.value).toEqual([1, 'ENETUNREACH']);
   });
 
+  it('a device that goes while others wait for it lets them know', async () => {
+    // The wire carries nothing, so that ARP waits.
+    const world = new World({ fate: () => [] });
+    const a = world.start(world.a, async ({ net, sleep, thread }) => {
+      const echo = await net.icmp();
+      await echo.send('10.0.0.9', 1, new Uint8Array(10));
+      await sleep(2 * MS);
+      world.a.stack.removeDevice('eth0');
+      return [await codeOf(net.tcp.connect({ host: 'b', port: 1 })), thread.nowPs < SECOND];
+    });
+    await world.run();
+    await world.settle();
+    expect(a.value).toEqual(['ENETUNREACH', true]);
+    expect(world.a.device.onReceive).toBeNull();
+  });
+
   it('a node without a network has no sockets', async () => {
     const loop = new EventLoop();
     const thread = new SimThread(loop, 0, 'bare');
