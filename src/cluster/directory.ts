@@ -27,6 +27,7 @@ import {
   type LinkLanes,
 } from '../wire/index.ts';
 import { guestDevice, guestPlace } from './places.ts';
+import { virtualFunctions } from './virtual-functions.ts';
 import { MULTICAST_LIDS, type SubnetPlan } from './subnet-plan.ts';
 
 /** The broadcast group's Q_Key of IPoIB (RFC 4391); groups that rdma_cm joins have that of its datagram queue pairs (`cma_set_qkey`). */
@@ -53,7 +54,7 @@ export interface DirectoryPort {
 }
 
 /** Plain data; can cross to a thread. */
-/** A port that a guest uses, through VMM-bypass. */
+/** A port that a guest uses, through VMM-bypass or by a virtual function. */
 export interface GuestPort {
   /** `cpu1/web1`. */
   readonly place: string;
@@ -61,8 +62,10 @@ export interface GuestPort {
   readonly device: string;
   readonly portNum: number;
   readonly ip: string;
-  /** The port's. */
+  /** The port's, or a virtual function's own. */
   readonly guid: bigint;
+  /** The physical port's. */
+  readonly portGuid: bigint;
 }
 
 export interface Directory {
@@ -116,18 +119,23 @@ export function makeDirectory(topology: Topology, subnet: SubnetPlan): Directory
 }
 
 /** 10.128.0.1 on, in the order of nodes and guests. */
-function guestPorts({ nodes }: Topology): GuestPort[] {
+function guestPorts(topology: Topology): GuestPort[] {
   const ports: GuestPort[] = [];
-  for (const node of nodes)
+  const functions = virtualFunctions(topology);
+  const alias = (node: number, guest: string, device: number, port: number) =>
+    functions.find((one) => one.node === node && one.guest === guest && one.device === device)?.portGuids[port - 1];
+  for (const node of topology.nodes)
     for (const guest of node.xen?.guests ?? [])
       guest.ib.forEach(({ hca, port }, i) => {
         const number = ports.length + 1;
+        const portGuid = node.hcas[hca]?.ports[port - 1]?.guid ?? 0n;
         ports.push({
           place: guestPlace(node, guest).name,
           device: guestDevice(i),
           portNum: port,
           ip: `10.${128 + (number >> 16)}.${(number >> 8) & 255}.${number & 255}`,
-          guid: node.hcas[hca]?.ports[port - 1]?.guid ?? 0n,
+          guid: alias(node.index, guest.name, i, port) ?? portGuid,
+          portGuid,
         });
       });
   return ports;
@@ -140,6 +148,10 @@ export function directoryOf(directory: Directory): RdmaDirectory {
   const known = made.get(directory);
   if (known !== undefined) return known;
   const byGuid = new Map(directory.ports.map((port) => [port.guid, port]));
+  for (const { guid, portGuid } of directory.guests) {
+    const port = byGuid.get(portGuid);
+    if (port !== undefined && guid !== portGuid) byGuid.set(guid, { ...port, guid });
+  }
   const own = directory.ports.map(
     (port): PortAddress => ({
       node: port.node,
@@ -172,7 +184,8 @@ export function directoryOf(directory: Directory): RdmaDirectory {
 /** The SL that the routing engine wants from a port to a LID of another; undefined where any will do, for a LID of nobody, and for multicast. */
 export function slToLid(directory: Directory, fromGuid: bigint, dlid: number): number | undefined {
   if (directory.sls === null) return undefined;
-  const from = directory.ports.find((port) => port.guid === fromGuid);
+  const physical = directory.guests.find((guest) => guest.guid === fromGuid)?.portGuid ?? fromGuid;
+  const from = directory.ports.find((port) => port.guid === physical);
   const to = directory.ports.find((port) => dlid >= port.lid && dlid < port.lid + directory.lidsPerPort);
   return from === undefined || to === undefined ? undefined : pathSl(directory, from, to);
 }

@@ -10,6 +10,7 @@ import type { Topology, TopologyGuest, TopologyIpoib, TopologyNode, TopologyXen 
 import { guestConfigOf } from './guest-plan.ts';
 import type { Place } from './places.ts';
 import type { RunOptions } from './types.ts';
+import { type VirtualFunction, virtualFunctions } from './virtual-functions.ts';
 
 export const PREFIX_LENGTH = 8;
 const FIRST_NODE = 0x0a000001;
@@ -35,6 +36,8 @@ export interface GuestPlan {
   readonly config: GuestConfig;
   readonly vifs: readonly VifPlan[];
   readonly ib: TopologyGuest['ib'];
+  /** For each of `ib`: its virtual function's place among those of the adapter, or -1. */
+  readonly functions: readonly number[];
   readonly load: TopologyGuest['load'];
   /** BVT's parameters, which xl.cfg has no words for. */
   readonly mcuAdvance?: number;
@@ -74,7 +77,7 @@ export function planHosts(
       issues.push({ file: topologyFile, path, message: `the address ${formatIpv4(address)} is also that of ${other}` });
     taken.set(address, path);
   };
-  const guests = new GuestPlanner(topologyFile, take, issues);
+  const guests = new GuestPlanner(topologyFile, virtualFunctions(topology), take, issues);
   const ofNode = topology.nodes.map((node): HostPlan | null => {
     const xen =
       node.xen === undefined ? null : { ...node.xen, guests: node.xen.guests.flatMap((guest) => guests.plan(node, guest)) };
@@ -99,9 +102,16 @@ class GuestPlanner {
   readonly #file: string;
   readonly #take: (address: number, path: string) => void;
   readonly #issues: Issue[];
+  readonly #functions: readonly VirtualFunction[];
   #count = 0;
 
-  constructor(file: string, take: (address: number, path: string) => void, issues: Issue[]) {
+  constructor(
+    file: string,
+    functions: readonly VirtualFunction[],
+    take: (address: number, path: string) => void,
+    issues: Issue[],
+  ) {
+    this.#functions = functions;
     this.#file = file;
     this.#take = take;
     this.#issues = issues;
@@ -126,6 +136,7 @@ class GuestPlanner {
           config,
           vifs,
           ib,
+          functions: ib.map((_, device) => this.#functionOf(node.index, name, device)),
           load,
           ...(mcuAdvance !== undefined && { mcuAdvance }),
           ...(warpPs !== undefined && { warpPs }),
@@ -136,6 +147,10 @@ class GuestPlanner {
       this.#issues.push(...error.issues);
       return [];
     }
+  }
+
+  #functionOf(node: number, guest: string, device: number): number {
+    return this.#functions.find((one) => one.node === node && one.guest === guest && one.device === device)?.index ?? -1;
   }
 }
 

@@ -12,6 +12,7 @@ import { DEFAULT_PEER_NETWORK } from './peers.ts';
 import { MULTICAST_LIDS, type PlannedPort, planSubnet, type SubnetPlan } from './subnet-plan.ts';
 import { parseFaults } from './load.ts';
 import type { RunOptions } from './types.ts';
+import { type VirtualFunction, virtualFunctions } from './virtual-functions.ts';
 
 /** fe80::/64, the default subnet prefix. */
 export const SUBNET_PREFIX = 0xfe80000000000000n;
@@ -50,8 +51,9 @@ export function planCluster(options: PlanOptions, groups: readonly (readonly num
   const profiles = resolveProfiles(topology, options.topologyFile);
   const seed = options.seed ?? 1;
   const handles = portHandles(subnet);
+  const functions = virtualFunctions(topology);
   const hcas = topology.nodes.map((node) =>
-    node.hcas.map((_, hca) => hcaConfig({ topology, subnet, profiles, handles, seed }, node.index, hca)),
+    node.hcas.map((_, hca) => hcaConfig({ topology, subnet, profiles, handles, functions, seed }, node.index, hca)),
   );
   const used = hcas.flat().map((hca) => hca.profile);
   return {
@@ -138,10 +140,11 @@ interface HcaParts {
   readonly subnet: SubnetPlan;
   readonly profiles: readonly HcaProfile[][];
   readonly handles: ReadonlyMap<string, readonly number[]>;
+  readonly functions: readonly VirtualFunction[];
   readonly seed: number;
 }
 
-function hcaConfig({ topology, subnet, profiles, handles, seed }: HcaParts, node: number, hca: number): HcaConfig {
+function hcaConfig({ topology, subnet, profiles, handles, functions, seed }: HcaParts, node: number, hca: number): HcaConfig {
   const adapter = topology.nodes[node]?.hcas[hca];
   if (adapter === undefined) throw new RangeError(`node ${node} has no HCA ${hca}`);
   const ports = (handles.get(`${node}/${hca}`) ?? []).map((handle): HcaPortConfig => {
@@ -170,6 +173,9 @@ function hcaConfig({ topology, subnet, profiles, handles, seed }: HcaParts, node
     nodeGuid: adapter.guid,
     profile: profiles[node]?.[hca] as HcaProfile,
     ports,
+    functions: functions
+      .filter((one) => one.node === node && one.hca === hca)
+      .map(({ deviceName, nodeGuid, portGuids }) => ({ deviceName, nodeGuid, portGuids })),
     seed,
   };
 }

@@ -1,9 +1,10 @@
 /** A guest as a place for programs: its drivers, its protocol stack, and when it is up. */
-import type { Guest } from '../hypervisor/index.ts';
+import type { Hca, HcaFunction } from '../hca/index.ts';
+import { type Guest, obeyShutdown } from '../hypervisor/index.ts';
 import type { NetStack } from '../net/index.ts';
 import { assert, type Ps, type SimThread } from '../sim/index.ts';
-import { type Context, type UarSpace, VerbsError } from '../verbs/index.ts';
-import { type IbfrontDevice, registerIbfront } from '../xen-ibfront/index.ts';
+import { type Context, openContext, type UarSpace, VerbsError } from '../verbs/index.ts';
+import { type IbfrontDevice, passThrough, registerIbfront } from '../xen-ibfront/index.ts';
 import { registerNetfront } from '../xen-netfront/index.ts';
 import { slToLid } from './directory.ts';
 import { type GuestPlan, PREFIX_LENGTH } from './host-plan.ts';
@@ -18,6 +19,8 @@ export interface XenGuestOptions {
   /** `cpu1/web1`. */
   readonly name: string;
   readonly uars: UarSpace;
+  /** The node's adapters, for their virtual functions. */
+  readonly hcas: readonly Hca[];
 }
 
 export class XenGuest implements System {
@@ -25,7 +28,9 @@ export class XenGuest implements System {
   readonly #options: XenGuestOptions;
   readonly #waiting: ((atPs: Ps) => void)[] = [];
   readonly #threads: SimThread[] = [];
+  /** By place in the guest's list of devices. */
   readonly #adapters = new Map<number, IbfrontDevice>();
+  readonly #functions = new Map<number, HcaFunction>();
   /** Devices that must be there before programs start. */
   #missing: number;
   #isUp = false;
@@ -35,7 +40,13 @@ export class XenGuest implements System {
   constructor(options: XenGuestOptions) {
     this.#options = options;
     this.plan = options.plan;
-    this.#missing = options.plan.vifs.length + options.plan.ib.length;
+    this.#missing = options.plan.vifs.length + options.plan.ib.filter(({ mode }) => mode === 'bypass').length;
+    for (const [device, { mode, hca }] of options.plan.ib.entries()) {
+      if (mode !== 'vf') continue;
+      const virtual = options.hcas[hca]?.functions[options.plan.functions[device] as number];
+      assert(virtual !== undefined, `${options.name} has no virtual function for ${guestDevice(device)}`);
+      this.#functions.set(device, virtual);
+    }
   }
 
   get devices(): readonly string[] {
@@ -44,8 +55,13 @@ export class XenGuest implements System {
 
   openDevice(name: string, thread: SimThread): Context {
     const { directory } = this.#options.config;
-    const adapter = this.#adapters.get(this.devices.indexOf(name));
-    const context = adapter?.openContext(thread, (portGuid, dlid) => slToLid(directory, portGuid, dlid)) ?? null;
+    const device = this.devices.indexOf(name);
+    const pathSl = (portGuid: bigint, dlid: number) => slToLid(directory, portGuid, dlid);
+    const virtual = this.#functions.get(device);
+    const context =
+      virtual === undefined
+        ? (this.#adapters.get(device)?.openContext(thread, pathSl) ?? null)
+        : openContext(virtual, thread, pathSl);
     if (context === null) throw new VerbsError('ibv_open_device', 'ENODEV', `${name} is gone`);
     return context;
   }
@@ -70,6 +86,7 @@ export class XenGuest implements System {
       if (thread !== undefined && !this.#isUp) vcpu.attachThread(thread);
     });
     cpu.exec(0, 'boot', () => {
+      obeyShutdown(kernel);
       this.#startNetwork(guest);
       this.#startVerbs(guest);
       if (this.#missing === 0) this.#up();
@@ -98,12 +115,17 @@ export class XenGuest implements System {
 
   #startVerbs({ domain }: Guest): void {
     if (domain === null || this.plan.ib.length === 0) return;
+    for (const virtual of this.#functions.values()) passThrough(virtual, domain.kernel);
+    // The toolstack numbers the devices of a class; those of other modes are none of its own.
+    const bypass = this.plan.ib.flatMap(({ mode }, device) => (mode === 'bypass' ? [device] : []));
+    if (bypass.length === 0) return;
     registerIbfront(domain.kernel, {
       uars: this.#options.uars,
       nodeName: this.#options.name,
       onDevice: (device) => {
-        const isNew = !this.#adapters.has(device.handle);
-        this.#adapters.set(device.handle, device);
+        const place = bypass[device.handle] as number;
+        const isNew = !this.#adapters.has(place);
+        this.#adapters.set(place, device);
         if (isNew) this.#arrived();
       },
       onGone: () => undefined,

@@ -12,6 +12,7 @@ import {
   RingTransport,
   type SchedulerName,
   Toolstack,
+  type XenbusDevice,
   XenMachine,
   XenstoreDaemon,
 } from '../hypervisor/index.ts';
@@ -31,6 +32,8 @@ import { XenGuest } from './xen-guest.ts';
 import { pcpusOf, schedulerParams } from './xen-settings.ts';
 
 const PAGES_PER_MIB = 256;
+/** MAC addresses that the toolstack gives out are apart for this many hosts; those of the plan are apart for all. */
+const HOSTS_APART = 2048;
 
 /** Guests name their pages by pfn, whatever frame is behind it. */
 function isOwnPage(domain: Domain | undefined, pfn: number): boolean {
@@ -86,9 +89,13 @@ export class XenHost implements Machine {
       daemon: this.#daemon,
       kernel,
       seed: config.seed,
+      hostIndex: node.entity % HOSTS_APART,
     });
     for (const guest of plan.guests)
-      this.#guests.set(guest.name, new XenGuest({ plan: guest, config, name: `${node.name}/${guest.name}`, uars: this.#uars }));
+      this.#guests.set(
+        guest.name,
+        new XenGuest({ plan: guest, config, name: `${node.name}/${guest.name}`, uars: this.#uars, hcas: parts.hcas }),
+      );
   }
 
   #xenbusOf(domain: Domain) {
@@ -162,7 +169,7 @@ export class XenHost implements Machine {
     const { hcas } = this.#parts;
     const { kernel } = this.#dom0;
     registerIbback(kernel, {
-      adapterFor: (device) => hcas[Number(device.id)] ?? hcas[0],
+      adapterFor: (device) => hcas[this.#adapterOf(device) ?? -1],
       uars: this.#uars,
       ownsFrame: (domid, frame) => isOwnPage(this.machine.domains.get(domid), frame),
     });
@@ -171,6 +178,12 @@ export class XenHost implements Machine {
       this.#expectDone('Domain-0', error);
       this.#createGuests();
     });
+  }
+
+  /** Which adapter a bypass device stands for: as the guest's configuration says. */
+  #adapterOf({ otherEndDomid, id }: XenbusDevice): number | undefined {
+    const name = this.machine.domains.get(otherEndDomid)?.name ?? '';
+    return this.#guests.get(name)?.plan.ib.filter(({ mode }) => mode === 'bypass')[Number(id)]?.hca;
   }
 
   #createGuests(): void {
