@@ -2,7 +2,7 @@
  * From the words of `heddle run` to the options of a run. What contradicts itself or has no effect is refused.
  */
 import { existsSync } from 'node:fs';
-import type { CaptureTarget, ListEntry, Placement, ProgramReference, RunOptions } from '../cluster/index.ts';
+import type { CaptureTarget, ListEntry, Placement, ProgramReference, RunOptions, ServeOptions } from '../cluster/index.ts';
 import { ConfigError } from '../sim/index.ts';
 import type { Call, CommandOption } from './command.ts';
 import type { ClusterDoor, Doors } from './doors.ts';
@@ -59,6 +59,7 @@ export async function readRun(
     captures: options.given('capture') ? readCaptures(options) : undefined,
     captureFile: options.outputFile('pcap'),
     untilPs: options.timePs('until'),
+    serve: readServe(options),
     watchdogMs: readWatchdog(options),
   });
   checkEffects(options, outputs);
@@ -66,6 +67,20 @@ export async function readRun(
   const program = readProgram(positionals.program!, cluster.programs());
   const topology = cluster.loadTopologyFile(positionals.topology!);
   return { options: { topology, topologyFile: positionals.topology!, program, programArgs: call.rest, ...settings }, outputs };
+}
+
+/** `--xenstore-socket`, `--hypercall-socket` and what goes with them. */
+function readServe(options: OptionValues): ServeOptions | undefined {
+  const isServed = options.given('xenstore-socket') || options.given('hypercall-socket');
+  options.needs('hold', isServed, 'without --xenstore-socket or --hypercall-socket');
+  options.needs('socket-node', isServed, 'without --xenstore-socket or --hypercall-socket');
+  const serve = defined({
+    node: options.text('socket-node'),
+    xenstore: options.text('xenstore-socket'),
+    hypercalls: options.text('hypercall-socket'),
+    holds: options.flag('hold') || undefined,
+  });
+  return isServed ? serve : undefined;
 }
 
 function checkEffects(options: OptionValues, outputs: RunOutputs): void {

@@ -9,6 +9,7 @@ import { MACHINE, PLACEMENT_OPTIONS, type RunOutputs, readRun } from './run-opti
 const NODES = 'Which nodes run the program:';
 const RESULTS = 'What is written:';
 const MODEL = 'What is simulated:';
+const TOOLS = 'Real tools on a simulated Xen host (the run is then inline):';
 
 export const runCommand: Command = {
   name: 'run',
@@ -50,6 +51,18 @@ export const runCommand: Command = {
       repeat: true,
       group: RESULTS,
     },
+    'xenstore-socket': {
+      value: 'PATH',
+      describe: "a Xen host's xenstore on a unix socket, for xenstore-ls and xl",
+      group: TOOLS,
+    },
+    'hypercall-socket': {
+      value: 'PATH',
+      describe: 'its hypercalls, for xl and xentop with the library of docs/xl.md',
+      group: TOOLS,
+    },
+    'socket-node': { value: 'NODE', describe: 'which host (default: the first that runs Xen)', group: TOOLS },
+    hold: { describe: 'go on when the programs have ended, at the pace of real time, until Ctrl-C', group: TOOLS },
     ...PLACEMENT_OPTIONS,
     watchdog: { value: 'SECONDS', describe: 'real time a program may compute without waiting (default 10)', group: MACHINE },
   },

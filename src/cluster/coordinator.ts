@@ -64,6 +64,12 @@ export class Coordinator {
   readonly finished: FinishedMessage[] = [];
   readonly domains: DomainsMessage[] = [];
   failure: FailureMessage | null = null;
+  /** Goes on when all ranks are through, as long as something happens: real tools may still be at work. */
+  keepsOn = false;
+  /** Rounds pause when everybody has reached a horizon, until this is set to false again: the moment for what comes from outside. */
+  isAtHorizon = false;
+  /** Whether they do. */
+  pausesAtHorizons = false;
   /** The run has ended because packets wait for each other in a circle. */
   isDeadlocked = false;
 
@@ -99,6 +105,16 @@ export class Coordinator {
     this.#packetNext = new Float64Array(groups.length).fill(Number.POSITIVE_INFINITY);
     this.#freedNext = new Float64Array(groups.length).fill(Number.POSITIVE_INFINITY);
     this.#running = groups.map(() => false);
+  }
+
+  /** When something happens next, anywhere. */
+  nextPs(): Ps {
+    return this.#groups.reduce((least, _, g) => Math.min(least, this.#groupNext(g)), this.#fabricNext());
+  }
+
+  /** Every rank's program has ended. */
+  get isFinished(): boolean {
+    return this.finished.length === this.#cut.groupOfRank.length;
   }
 
   /** True when nothing is left to happen, anywhere and ever. */
@@ -145,7 +161,15 @@ export class Coordinator {
       } else if (next < second) second = next;
     }
     const next = Math.min(least, fabricNext);
-    if (next >= this.#endPs && !this.#passHorizon(next)) return false;
+    if (next >= this.#endPs) {
+      if (this.pausesAtHorizons && !this.isAtHorizon && next !== Number.POSITIVE_INFINITY) {
+        this.isAtHorizon = true;
+        this.nowPs = Math.max(this.nowPs, this.#endPs);
+        return true;
+      }
+      this.isAtHorizon = false;
+      if (!this.#passHorizon(next)) return false;
+    }
     const untilPs = this.#endPs;
     this.nowPs = Math.max(this.nowPs, next);
     // Adapters would go on and on with their retry timers; no packet of theirs will come through.
@@ -167,9 +191,9 @@ export class Coordinator {
 
   /** Everybody has reached the end of what was allowed, and `nextPs` is beyond it: sets a new end, or says that the run is over. */
   #passHorizon(nextPs: Ps): boolean {
-    const { untilPs, horizonPs, groupOfRank } = this.#cut;
+    const { untilPs, horizonPs } = this.#cut;
     const isOver =
-      nextPs === Number.POSITIVE_INFINITY || nextPs >= untilPs || (horizonPs > 0 && this.finished.length === groupOfRank.length);
+      nextPs === Number.POSITIVE_INFINITY || nextPs >= untilPs || (horizonPs > 0 && this.isFinished && !this.keepsOn);
     if (isOver) {
       const end = nextPs === Number.POSITIVE_INFINITY ? untilPs : Math.min(nextPs, this.#endPs);
       if (end !== Number.POSITIVE_INFINITY) this.nowPs = Math.max(this.nowPs, end);

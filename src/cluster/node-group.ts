@@ -132,6 +132,11 @@ export class NodeGroup {
     return hca;
   }
 
+  /** The machine of a node of this group, if it has one. */
+  machineOf(node: number): Machine | undefined {
+    return this.#machines.find((one) => one.node === node)?.machine;
+  }
+
   /** Time of the earliest event, or Infinity. */
   nextPs(): Ps {
     return this.loop.nextPs();

@@ -25,6 +25,7 @@ import { RunCapture } from './run-capture.ts';
 import { Session } from './session.ts';
 import { runSolo } from './solo.ts';
 import { describeWaitCycle, haltedPs } from './standstill.ts';
+import { openDoors, servedInline, type ToolDoors } from './tool-doors.ts';
 import type { DomainReport, RunOptions, RunResult } from './types.ts';
 import { VERSION } from './version.ts';
 
@@ -50,7 +51,8 @@ export async function run(options: RunOptions): Promise<RunResult> {
 }
 
 /** As `run`, with the program in hand: a replay has it in its record. */
-export async function runPrepared(options: RunOptions, source: ProgramSource): Promise<RunResult> {
+export async function runPrepared(asked: RunOptions, source: ProgramSource): Promise<RunResult> {
+  const options = servedInline(asked);
   const meter = { wall: performance.now(), cpu: process.cpuUsage() };
   const watchdogMs = options.watchdogMs ?? DEFAULT_WATCHDOG_MS;
   const groups = (options.placement ?? 'pool') === 'pool' ? poolSize(options.topology.nodes.length, options.workers) : 0;
@@ -108,18 +110,24 @@ export async function runHere({ options, source, marker, firstHere = false }: Ru
     watchdogMs: options.watchdogMs ?? DEFAULT_WATCHDOG_MS,
     marker,
   });
+  let doors: ToolDoors | null = null;
   try {
     capture?.open(fabric);
     const names = ranks.map((place) => place.name);
     const output = new LineOutput((rank) => ({ node: names[rank] as string, role: roleOf(program, rank) }), options.onLine);
-    const coordinator = await session.drive(fabric, cut, (current) => {
+    doors = await openDoors(options, session.here);
+    const look = (current: Coordinator) => {
       output.flush(current.lines, current.nowPs);
       flushSamples(current.domains, current.nowPs, options.onDomains);
       capture?.flush(fabric.nowPs);
       const { packetHops, events } = fabric.stats();
       options.onProgress?.({ simulatedPs: current.nowPs, packetHops, events });
       return current.finished.every((message) => message.error === undefined);
-    });
+    };
+    const coordinator =
+      doors === null
+        ? await session.drive(fabric, cut, look)
+        : await session.driveServed(fabric, cut, options.serve?.holds ?? false, look);
     output.flush(coordinator.lines, Number.POSITIVE_INFINITY);
     const reports = await session.reports();
     if (coordinator.isDrained) assertConserved(fabric, pool);
@@ -130,15 +138,7 @@ export async function runHere({ options, source, marker, firstHere = false }: Ru
       results: resultsOf(values, program),
       perNode: Object.fromEntries(names.map((name, rank) => [name, values[rank]])),
       lines: output.lines,
-      breakdown:
-        hops === null
-          ? []
-          : new BreakdownBuilder(
-              fabric,
-              plan.subnet,
-              hops,
-              reports.flatMap((report) => report.stamps),
-            ).build(),
+      breakdown: hops === null ? [] : breakdownOf(fabric, plan, hops, reports),
       ...(options.domains === true ? { domains: domainsOf(reports) } : {}),
       ...(options.counters === true ? { ports: readPortCounters(fabric, options.topology, plan.subnet.ports, nodes) } : {}),
       warnings: [...plan.warnings, ...cutShort(coordinator, names.length)],
@@ -150,6 +150,7 @@ export async function runHere({ options, source, marker, firstHere = false }: Ru
       },
     };
   } finally {
+    await doors?.close();
     capture?.close();
     await session.close();
   }
@@ -207,6 +208,16 @@ function groupConfigs({ options, plan, hosts, groups, ranks, source, toGroupPs }
     sampleEveryPs: options.sampleEveryPs ?? 0,
     toGroupPs,
   }));
+}
+
+function breakdownOf(
+  fabric: Fabric,
+  { subnet }: ClusterPlan,
+  hops: HopLog,
+  reports: readonly GroupReport[],
+): RunResult['breakdown'] {
+  const stamps = reports.flatMap((report) => report.stamps);
+  return new BreakdownBuilder(fabric, subnet, hops, stamps).build();
 }
 
 /** All domains, in the order of nodes. */

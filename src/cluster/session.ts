@@ -4,7 +4,7 @@
  */
 import vm from 'node:vm';
 import { type PayloadPool, RecordBatch } from '../fabric/index.ts';
-import { inMacrotask, InvariantError, ProgramError, setRunMarker } from '../sim/index.ts';
+import { inMacrotask, InvariantError, ProgramError, type Ps, setRunMarker } from '../sim/index.ts';
 import { Coordinator, type CutOptions, type FabricParty, type GroupParty } from './coordinator.ts';
 import { InlineGroup } from './inline-group.ts';
 import type { GroupReport } from './messages.ts';
@@ -15,6 +15,9 @@ import { endlessLoopMessage, WorkerGroup } from './worker-group.ts';
 
 /** Wall time of one slice. */
 const SLICE_MS = 20;
+const PS_PER_MS = 1e9;
+/** Real time between two looks whether a tool wants something. */
+const PATIENCE_MS = 2;
 /** Rounds between two looks at the clock; of a busy group each may take a tenth of a second. */
 const ROUNDS_PER_LOOK = 4;
 
@@ -78,6 +81,46 @@ export class Session {
     }
   }
 
+  /** The nodes that live in this thread. */
+  get here(): NodeGroup | null {
+    return this.#inlineGroup;
+  }
+
+  /**
+   * As `drive`, with real tools at the doors of a simulated host: everybody meets at each horizon, and there this process's own event loop gets its turn. Once all programs are
+   * through, virtual time keeps step with real time, for ever, if `holds`.
+   */
+  async driveServed(
+    fabric: FabricParty,
+    cut: CutOptions,
+    holds: boolean,
+    look: (coordinator: Coordinator) => boolean,
+  ): Promise<Coordinator> {
+    const coordinator = new Coordinator(fabric, this.#groups, cut);
+    coordinator.pausesAtHorizons = true;
+    coordinator.keepsOn = holds;
+    const loop = this.#inlineGroup?.loop;
+    /** What tools do takes place at `atPs`, not at the last event. */
+    const passTime = (atPs: Ps) => {
+      if (loop !== undefined && loop.nowPs < atPs) loop.nowPs = atPs;
+    };
+    let start: { readonly ms: number; readonly ps: Ps } | null = null;
+    for (;;) {
+      const duePs = start === null ? Number.POSITIVE_INFINITY : start.ps + Math.floor((performance.now() - start.ms) * PS_PER_MS);
+      if (coordinator.nextPs() > duePs) {
+        passTime(duePs);
+        await new Promise((resolve) => setTimeout(resolve, PATIENCE_MS));
+        continue;
+      }
+      const done = await inMacrotask(() => this.#guarded(() => toHorizon(coordinator)));
+      if (coordinator.failure !== null) throw reviveError(coordinator.failure.error);
+      if (!look(coordinator)) return coordinator;
+      if (coordinator.isFinished && holds) start ??= { ms: performance.now(), ps: coordinator.nowPs };
+      else if (done) return coordinator;
+      passTime(coordinator.nowPs);
+    }
+  }
+
   /** What each group has to say when the run is over. */
   async reports(): Promise<GroupReport[]> {
     const reports: GroupReport[] = this.#inlineGroup === null ? [] : [this.#inlineGroup.report()];
@@ -117,6 +160,17 @@ export class Session {
       delete holder.heddleSlice;
     }
   }
+}
+
+/** Rounds to the next horizon, or some milliseconds of them. True when the run is over. */
+function toHorizon(coordinator: Coordinator): boolean {
+  const until = performance.now() + SLICE_MS;
+  do {
+    const state = coordinator.round();
+    if (state === 'idle') return true;
+    if (state === 'busy') return false;
+  } while (!coordinator.isAtHorizon && performance.now() < until);
+  return false;
 }
 
 /** Some milliseconds of rounds. True when the run is over. */

@@ -55,10 +55,24 @@ export interface RunOptions {
   readonly watchdogMs?: number;
   /** Stop at this virtual time even if programs still run. */
   readonly untilPs?: Ps;
+  /** Opens doors of a Xen host to real tools; the run is then in this thread (`inline`). */
+  readonly serve?: ServeOptions;
   /** Called now and then with how far the run is (wall time between calls at least 100 ms). */
   readonly onProgress?: (progress: RunProgress) => void;
   /** Called with each line of output as soon as its place in the order is certain. */
   readonly onLine?: (line: OutputLine) => void;
+}
+
+/** Doors of a simulated Xen host for `xenstore-ls`, `xl`, `xentop` and their kind. At least one of the two. */
+export interface ServeOptions {
+  /** The host's name; default: the first node that runs Xen. */
+  readonly node?: string;
+  /** Where tools find xenstored's socket (`XENSTORED_PATH`). */
+  readonly xenstore?: string;
+  /** Where a preloaded library takes their hypercalls. */
+  readonly hypercalls?: string;
+  /** Go on when the programs have ended, at the pace of real time, until the process is ended. */
+  readonly holds?: boolean;
 }
 
 export interface RunProgress {

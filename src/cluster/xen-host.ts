@@ -9,9 +9,13 @@ import {
   type EraName,
   ERAS,
   type Guest,
+  type HostView,
+  machineHost,
   RingTransport,
   type SchedulerName,
   Toolstack,
+  type StreamEnd,
+  type StreamSink,
   type XenbusDevice,
   XenMachine,
   XenstoreDaemon,
@@ -150,6 +154,16 @@ export class XenHost implements Machine {
     return [...this.machine.domains.values()]
       .sort((a, b) => a.domid - b.domid)
       .map((domain) => reportDomain(domain, this.#placeOf(domain.domid), this.#ports?.vifsOf(domain.domid) ?? []));
+  }
+
+  /** The host as real tools see it. */
+  view(): HostView {
+    return machineHost(this.toolstack, { vifsOf: (domid) => this.#ports?.vifsOf(domid) ?? [] });
+  }
+
+  /** A client of xenstored from outside of the simulation. */
+  connectStore(sink: StreamSink): StreamEnd {
+    return this.#daemon.connectStream(sink);
   }
 
   /** Emits the accounts at `atPs`, and so on at each multiple. */

@@ -71,8 +71,8 @@ function serve(socket: Socket, connect: XenstoreSocketOptions['connect'], betwee
   socket.on('error', () => undefined);
 }
 
-/** Whether somebody listens. A socket that was left behind is removed. */
-function isListening(path: string): Promise<boolean> {
+/** Whether anybody listens at `path`. A socket that nobody listens on any more is removed. */
+export function isListening(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = createConnection(path);
     probe.once('connect', () => {
