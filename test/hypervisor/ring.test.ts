@@ -27,7 +27,8 @@ import {
   writeCtrlResponse,
   writeGsoExtra,
 } from '../../src/hypervisor/index.ts';
-import { BytesView, SplitLab } from '../kit/split-lab.ts';
+import { BytesView } from '../kit/bytes-view.ts';
+import { SplitLab } from '../kit/split-lab.ts';
 
 const page = (): BytesView => new BytesView(new Uint8Array(4096));
 

@@ -25,7 +25,7 @@ import {
   writeTxRequest,
   writeTxResponse,
 } from '../../src/hypervisor/index.ts';
-import { BytesView } from '../kit/split-lab.ts';
+import { BytesView } from '../kit/bytes-view.ts';
 
 const ORIGINS = [0, 250, 0xffff_ff80, 0xffff_ffff];
 const BATCHES = [1, 7, 256, 0, 100, 3, 255];

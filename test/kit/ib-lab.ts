@@ -9,7 +9,8 @@ import { type Ibback, registerIbback } from '../../src/xen-ibback/index.ts';
 import { type IbfrontDevice, registerIbfront } from '../../src/xen-ibfront/index.ts';
 import { TestWire, type WireOptions } from '../hca/wire.ts';
 import { directoryOf } from '../verbs/world.ts';
-import { type LabDevice, type LabDomain, SplitLab } from './split-lab.ts';
+import type { LabDevice } from './lab-device.ts';
+import { type LabDomain, SplitLab } from './split-lab.ts';
 
 export interface IbLabOptions extends WireOptions {
   readonly era?: EraName;

@@ -4,7 +4,8 @@ import type { EraName } from '../../src/hypervisor/index.ts';
 import type { LinkPacket } from '../../src/net/index.ts';
 import { registerNetback, type Vif } from '../../src/xen-netback/index.ts';
 import { type NetfrontDevice, type NetfrontOptions, registerNetfront } from '../../src/xen-netfront/index.ts';
-import { type LabDevice, type LabDomain, SplitLab } from './split-lab.ts';
+import type { LabDevice } from './lab-device.ts';
+import { type LabDomain, SplitLab } from './split-lab.ts';
 
 export interface Pair {
   readonly lab: SplitLab;

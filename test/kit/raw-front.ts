@@ -15,7 +15,9 @@ import {
 } from '../../src/hypervisor/index.ts';
 import type { LinkPacket } from '../../src/net/index.ts';
 import { registerNetback, type Vif } from '../../src/xen-netback/index.ts';
-import { BytesView, type LabDevice, type LabDomain, SplitLab } from './split-lab.ts';
+import { BytesView } from './bytes-view.ts';
+import type { LabDevice } from './lab-device.ts';
+import { type LabDomain, SplitLab } from './split-lab.ts';
 
 export interface RawSlot {
   readonly gref?: number;

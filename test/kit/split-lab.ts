@@ -9,81 +9,16 @@ import {
   type GrantCopySide,
   type GuestKernel,
   type GuestXen,
-  type MemoryView,
   PAGE_SIZE,
-  XENBUS_STATE,
   type XenbusDevice,
   type XenbusDriverInstance,
-  type XenbusState,
 } from '../../src/hypervisor/index.ts';
 import { BareKernelCpu, EventLoop, type KernelCpu, RandomStream } from '../../src/sim/index.ts';
+import { BytesView, FramesView } from './bytes-view.ts';
+import { LabDevice } from './lab-device.ts';
 
 const US = 1_000_000;
 const SELF = 0x7ff0;
-
-/** Bytes behind a view; `DataView` throws `RangeError` outside. */
-export class BytesView implements MemoryView {
-  readonly bytes: Uint8Array;
-  readonly length: number;
-  readonly #data: DataView;
-  readonly #isReadonly: boolean;
-
-  constructor(bytes: Uint8Array, isReadonly = false) {
-    this.bytes = bytes;
-    this.length = bytes.length;
-    this.#data = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    this.#isReadonly = isReadonly;
-  }
-
-  u8(at: number): number {
-    return this.#data.getUint8(at);
-  }
-  u16(at: number): number {
-    return this.#data.getUint16(at, true);
-  }
-  u32(at: number): number {
-    return this.#data.getUint32(at, true);
-  }
-  u64(at: number): bigint {
-    return this.#data.getBigUint64(at, true);
-  }
-  setU8(at: number, value: number): void {
-    this.#writable();
-    this.#data.setUint8(at, value);
-  }
-  setU16(at: number, value: number): void {
-    this.#writable();
-    this.#data.setUint16(at, value, true);
-  }
-  setU32(at: number, value: number): void {
-    this.#writable();
-    this.#data.setUint32(at, value, true);
-  }
-  setU64(at: number, value: bigint): void {
-    this.#writable();
-    this.#data.setBigUint64(at, value, true);
-  }
-  read(at: number, target: Uint8Array): void {
-    this.#check(at, target.length);
-    target.set(this.bytes.subarray(at, at + target.length));
-  }
-  write(at: number, source: Uint8Array): void {
-    this.#writable();
-    this.#check(at, source.length);
-    this.bytes.set(source, at);
-  }
-  fill(at: number, length: number, value: number): void {
-    this.#writable();
-    this.#check(at, length);
-    this.bytes.fill(value, at, at + length);
-  }
-  #check(at: number, length: number): void {
-    if (!(at >= 0 && at + length <= this.length)) throw new RangeError(`${at} + ${length} of ${this.length}`);
-  }
-  #writable(): void {
-    if (this.#isReadonly) throw new Error('write through a read-only mapping');
-  }
-}
 
 interface Grant {
   kind: 'access' | 'transfer';
@@ -147,7 +82,7 @@ export class LabDomain {
       this.frames.push(null);
       this.freePfns.push(pages - 1 - pfn);
     }
-    const memory = new DomainMemory(this);
+    const memory = new FramesView(pages, (pfn) => this.frame(pfn));
     this.kernel = {
       domid,
       name: `dom${domid}`,
@@ -384,136 +319,6 @@ export class LabDomain {
     for (const port of this.ports.values()) if (port.peer !== null) port.peer.peer = null;
     this.ports.clear();
     for (const device of this.devices) device.otherIsGone();
-  }
-}
-
-class DomainMemory implements MemoryView {
-  readonly #domain: LabDomain;
-  constructor(domain: LabDomain) {
-    this.#domain = domain;
-  }
-  get length(): number {
-    return this.#domain.frames.length * PAGE_SIZE;
-  }
-  #at(at: number): BytesView {
-    const frame = this.#domain.frame(Math.floor(at / PAGE_SIZE));
-    if (frame === undefined) throw new RangeError(`no frame at ${at}`);
-    return new BytesView(frame);
-  }
-  u8 = (at: number): number => this.#at(at).u8(at % PAGE_SIZE);
-  u16 = (at: number): number => this.#at(at).u16(at % PAGE_SIZE);
-  u32 = (at: number): number => this.#at(at).u32(at % PAGE_SIZE);
-  u64 = (at: number): bigint => this.#at(at).u64(at % PAGE_SIZE);
-  setU8 = (at: number, value: number): void => this.#at(at).setU8(at % PAGE_SIZE, value);
-  setU16 = (at: number, value: number): void => this.#at(at).setU16(at % PAGE_SIZE, value);
-  setU32 = (at: number, value: number): void => this.#at(at).setU32(at % PAGE_SIZE, value);
-  setU64 = (at: number, value: bigint): void => this.#at(at).setU64(at % PAGE_SIZE, value);
-  read = (at: number, target: Uint8Array): void => this.#at(at).read(at % PAGE_SIZE, target);
-  write = (at: number, source: Uint8Array): void => this.#at(at).write(at % PAGE_SIZE, source);
-  fill = (at: number, length: number, value: number): void => this.#at(at).fill(at % PAGE_SIZE, length, value);
-}
-
-/** One end of a device: keys, a state, and the end that watches it. */
-export class LabDevice implements XenbusDevice {
-  readonly type = 'vif';
-  readonly path: string;
-  readonly id: string;
-  readonly otherEndPath: string;
-  readonly otherEndDomid: number;
-  readonly keys: Record<string, string> = {};
-  readonly #domain: LabDomain;
-  state: XenbusState = XENBUS_STATE.initialising;
-  other: LabDevice | null = null;
-  instance: XenbusDriverInstance | null = null;
-  errors: string[] = [];
-  #known: XenbusState = XENBUS_STATE.unknown;
-  #isGone = false;
-  #watched: { key: string; fired: (value: string | undefined) => void }[] = [];
-
-  constructor(domain: LabDomain, id: string, otherDomid: number) {
-    this.#domain = domain;
-    this.id = id;
-    this.path = `dom${domain.domid}/vif/${id}`;
-    this.otherEndPath = `dom${otherDomid}/vif/${id}`;
-    this.otherEndDomid = otherDomid;
-  }
-
-  get otherEndState(): XenbusState {
-    return this.#known;
-  }
-
-  readOwn(names: readonly string[], done: (values: Readonly<Record<string, string | undefined>>) => void): void {
-    this.#soon(() => done(Object.fromEntries(names.map((name) => [name, this.keys[name]]))));
-  }
-
-  readOther(names: readonly string[], done: (values: Readonly<Record<string, string | undefined>>) => void): void {
-    this.#soon(() => done(Object.fromEntries(names.map((name) => [name, this.other?.keys[name]]))));
-  }
-
-  publish(values: Readonly<Record<string, string | number>>, state: XenbusState | null, done: () => void = () => {}): void {
-    if (state !== null) this.state = state;
-    for (const [key, value] of Object.entries(values)) this.keys[key] = String(value);
-    this.#soon(() => {
-      done();
-      this.other?.look();
-    });
-  }
-
-  setState(state: XenbusState): void {
-    if (state !== this.state) this.publish({}, state);
-  }
-
-  watchOther(key: string, fired: (value: string | undefined) => void): void {
-    this.#watched.push({ key, fired });
-    this.#soon(() => fired(this.other?.keys[key]));
-  }
-
-  fatal(message: string): void {
-    this.errors.push(message);
-    this.setState(XENBUS_STATE.closing);
-  }
-
-  /** A key of this end is changed, by whoever may. */
-  set(key: string, value: string): void {
-    this.keys[key] = value;
-    for (const watch of this.other?.watches(key) ?? []) this.other?.soon(() => watch(value));
-  }
-
-  watches(key: string): ((value: string | undefined) => void)[] {
-    return this.#watched.filter((watch) => watch.key === key).map((watch) => watch.fired);
-  }
-
-  soon(effect: () => void): void {
-    this.#soon(effect);
-  }
-
-  /** Tells the driver of the other end's state, if it is news. */
-  look(): void {
-    this.#soon(() => {
-      const state = this.other?.state ?? XENBUS_STATE.unknown;
-      if (this.instance === null || state === this.#known) return;
-      this.#known = state;
-      this.instance.otherEndChanged(state);
-    });
-  }
-
-  otherIsGone(): void {
-    this.other?.remove();
-  }
-
-  /** The device's directory is gone. */
-  remove(): void {
-    if (this.#isGone) return;
-    this.#domain.cpus[0].exec(0, 'xenbus', () => {
-      this.#isGone = true;
-      this.instance?.removed();
-    });
-  }
-
-  #soon(effect: () => void): void {
-    this.#domain.cpus[0].exec(US, 'xenbus', () => {
-      if (!this.#isGone) effect();
-    });
   }
 }
 

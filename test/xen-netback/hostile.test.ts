@@ -5,7 +5,8 @@ import { CTRL_SLOT_BYTES, FrontRing, initSharedRing } from '../../src/hypervisor
 import { type NetfrontDevice, registerNetfront } from '../../src/xen-netfront/index.ts';
 import { packet, tcp } from '../kit/net-pair.ts';
 import { RawFront } from '../kit/raw-front.ts';
-import { BytesView, type LabDomain } from '../kit/split-lab.ts';
+import { BytesView } from '../kit/bytes-view.ts';
+import type { LabDomain } from '../kit/split-lab.ts';
 
 const u8 = fc.nat(255);
 const u16 = fc.nat(0xffff);

@@ -4,7 +4,9 @@ import { describe, expect, it } from 'vitest';
 import type { LinkPacket } from '../../src/net/index.ts';
 import { type NetfrontDevice, registerNetfront } from '../../src/xen-netfront/index.ts';
 import { packet } from '../kit/net-pair.ts';
-import { BytesView, type LabDevice, type LabDomain, SplitLab } from '../kit/split-lab.ts';
+import { BytesView } from '../kit/bytes-view.ts';
+import type { LabDevice } from '../kit/lab-device.ts';
+import { type LabDomain, SplitLab } from '../kit/split-lab.ts';
 
 const u16 = fc.nat(0xffff);
 const u32 = fc.integer({ min: 0, max: 0xffff_ffff });
