@@ -198,14 +198,17 @@ class Client {
   }
 
   async #tcpTransactions(port: number) {
-    const { peers, sim } = this.#context;
+    const { peers, sim, trace } = this.#context;
     const { requestSize, responseSize, seconds } = this.#options;
     const request = new Uint8Array(requestSize);
     const socket = await this.#connect(port);
     const startPs = sim.now();
     const count = await this.#repeat(-seconds, async () => {
+      trace.begin(0, { bytes: requestSize, divisor: 1, path: 'kernel' });
       await socket.send(request);
-      return (await socket.recvExactly(responseSize)).length === responseSize;
+      const isWhole = (await socket.recvExactly(responseSize)).length === responseSize;
+      trace.end(0);
+      return isWhole;
     });
     const elapsed = (sim.now() - startPs) / 1e12;
     await socket.close();

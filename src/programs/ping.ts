@@ -90,6 +90,7 @@ class Ping {
     if (size >= STAMP_BYTES) new DataView(data.buffer).setBigUint64(0, BigInt(Math.floor(nowNs / 1000)), true);
     this.#sentNs.set(sequence & 0xffff, nowNs);
     this.#transmitted++;
+    this.#context.trace.begin(sequence, { bytes: size, divisor: 1, path: 'kernel' });
     await this.#socket.send(host, sequence, data, { ttl });
   }
 
@@ -127,6 +128,7 @@ class Ping {
     const isDuplicate = this.#answered.has(sequence);
     if (isDuplicate) this.#duplicates++;
     this.#answered.add(sequence);
+    this.#context.trace.end(sequence);
     const sentNs = this.#sentNs.get(sequence) ?? reply.timeNs;
     // Both stamps are whole microseconds, as timeval's are.
     const us = Math.floor(reply.timeNs / 1000) - Math.floor(sentNs / 1000);

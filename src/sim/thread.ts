@@ -234,7 +234,8 @@ export class SimThread implements EventHandler {
   /** True if everything up to the thread's own time has happened, so that state may be read without waiting. */
   get isSynced(): boolean {
     if (this.isHeld) return false;
-    if (this.processor?.mayRunOn(this) === false) return false;
+    // What a shared processor does in the meantime takes events of its own: looking ahead would make their number depend on what else shares the loop.
+    if (this.processor !== null) return this.#localPs <= this.loop.nowPs && this.processor.mayRunOn(this);
     return this.#localPs <= this.loop.nowPs || (this.loop.nextPs() > this.#localPs && this.#localPs < this.loop.limitPs);
   }
 
@@ -245,7 +246,7 @@ export class SimThread implements EventHandler {
   }
 
   #catchUp(): Promise<void> {
-    this.loop.catchUps++;
+    if (this.processor === null) this.loop.catchUps++;
     const token = this.#freeTokens.at(-1) ?? this.#waits.length;
     const waiter = this.park<void>(this.processor === null ? 'sleep' : 'sync');
     if (this.processor === null) waiter.wake(this.#localPs, undefined);

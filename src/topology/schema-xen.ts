@@ -106,7 +106,9 @@ export function xenSchemas(z: Zod) {
           timeslice: time.optional(),
           ratelimit: time.optional(),
           boost: flag.describe('credit: wakes are boosted').optional(),
-          kickAway: flag.describe('credit: a wake kicks the running vCPU off through a migration that boosts it, as before 4.6').optional(),
+          kickAway: flag
+            .describe('credit: a wake kicks the running vCPU off through a migration that boosts it, as before 4.6')
+            .optional(),
         },
         { error: 'a map with name, timeslice, ratelimit, boost and kickAway' },
       ),

@@ -88,7 +88,13 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
   const group = await NodeGroup.create(
     {
       group: 0,
-      nodes: names.map((name, rank) => ({ entity: rank, name, hcas: [hcas[rank] as HcaConfig], rank })),
+      nodes: names.map((name, rank) => ({
+        entity: rank,
+        name,
+        hcas: [hcas[rank] as HcaConfig],
+        runs: [{ rank, guest: null, name }],
+        host: null,
+      })),
       pool: pool.share,
       program: await prepareProgram(
         options.program.endsWith('.ts') ? { kind: 'file', path: options.program } : { kind: 'builtin', name: options.program },
@@ -96,6 +102,8 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
       args: options.args === undefined || options.args === '' ? [] : options.args.split(' '),
       seed: options.seed ?? 1,
       ranks: names,
+      addresses: {},
+      sampleEveryPs: 0,
       network: { latencyPs: 20_000_000, psPerByte: 8_000 },
       directory: {
         ports: hcas.map((hca, rank) => ({
@@ -109,6 +117,7 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
           rate: 7,
           switchIndex: -1,
         })),
+        guests: [],
         lidsPerPort: 1,
         coreMtuBytes: 4096,
         coreRate: 0,

@@ -63,6 +63,7 @@ export async function runNetworkProgram(program: Program, args: string, options:
         net,
         peers: post.peers(rank, thread),
         role: rank === 0 ? 'server' : 'client',
+        trace: { begin: () => undefined, end: () => undefined },
         rank,
         size: 2,
         args: args === '' ? [] : args.split(' '),
