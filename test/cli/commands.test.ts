@@ -78,14 +78,14 @@ describe('topologies that the help speaks of', () => {
 
 describe('unknown commands', () => {
   it.each([
-    ['rum x', 'heddle: unknown command rum; did you mean run? (commands: run, traffic, topology, list, replay)\n'],
+    ['rum x', 'heddle: unknown command rum; did you mean run? (commands: run, top, traffic, topology, list, replay)\n'],
     [
       'topology shwo x',
       'heddle: unknown command topology shwo; did you mean topology show? (commands: topology check, topology show, topology convert)\n',
     ],
     [
       '--seed 3 run',
-      'heddle: unknown option --seed; options of a command stand after its name (commands: run, traffic, topology, list, replay)\n',
+      'heddle: unknown option --seed; options of a command stand after its name (commands: run, top, traffic, topology, list, replay)\n',
     ],
     ['list a b', 'b: unexpected argument of heddle list\n'],
     ['replay', 'heddle replay: RECORD is missing; see heddle replay --help\n'],

@@ -26,6 +26,8 @@ const SIZES: Record<string, [number, number, number]> = {
   'two-hosts.yaml': [2, 0, 1],
   'xen-bypass.yaml': [4, 1, 4],
   'xen-two-hosts.yaml': [2, 0, 1],
+  'xen-neighbours.yaml': [2, 0, 1],
+  'xen-sriov.yaml': [2, 0, 1],
   'connectx2-switch.yaml': [4, 1, 4],
   'connectx3-switch.yaml': [2, 1, 2],
   'connectx6-vf-switch.yaml': [2, 1, 2],
