@@ -8,10 +8,10 @@ import { MessageStream } from './messages.ts';
 /** Bytes of a message stream that one exchange can carry each way. */
 const STREAM_BYTES = 1 << 20;
 /**
- * Turns of a waiting loop before the thread sleeps. The most is some ten microseconds, more than a short window takes; where the other side rarely answers within the
+ * Turns of a waiting loop before the thread sleeps. The most is some hundred microseconds, more than a window of other threads takes; where the other side rarely answers within the
  * budget (more threads than cores), spinning only takes the core away from it, so the budget follows what happened lately.
  */
-const MOST_SPINS = 4096;
+const MOST_SPINS = 65_536;
 const LEAST_SPINS = 16;
 
 /** Indices in the control words. */
